@@ -42,7 +42,7 @@ export const CODE_REMEDIES: Readonly<Record<NodeErrorCode | ProtocolErrorCode, s
   MODEL_CONFIG: "docs/MODELS.md has the models that can be read",
   MODEL_MISMATCH: "take the model that the network was made with; weft network show has its digests",
   MODEL_MISSING:
-    "name a model that is there: a folder as Hugging Face has it, a .gguf file, or a .onnx file for weft model train",
+    "name a model on this machine, because none is fetched: a folder as Hugging Face has it, a .gguf file, or a .onnx file for weft model train",
   MEMBERSHIP_ENDED: "ask an admin for weft members promote",
   NOT_ADMITTED: "ask an admin of the network",
   NOT_ALLOWED: "weft members list shows who may decide",

@@ -44,6 +44,7 @@ export const REMEDIES: Readonly<Record<Problem, Remedy>> = {
   "ends-earlier": "weft members promote makes it longer",
   "folder-not-empty": "give --out a new folder",
   "genesis-missing": "use weft join",
+  "head-untrained": "weft train with this --model begins one",
   "in-use": "stop it or choose another --data-dir",
   "int8-elsewhere": "leave out --precision int8 or --device",
   "invite-without-address": "give --bootstrap",

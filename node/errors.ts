@@ -87,6 +87,7 @@ export const PROBLEMS = [
   "ends-earlier",
   "folder-not-empty",
   "genesis-missing",
+  "head-untrained",
   "in-use",
   "int8-elsewhere",
   "invite-without-address",

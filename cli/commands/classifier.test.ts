@@ -98,6 +98,28 @@ describe("a classifier", () => {
     );
   });
 
+  it("begins from an encoder that has no head yet", async () => {
+    await mkdir(at("bare"));
+    const config = { ...CONFIGS.roberta, architectures: ["RobertaModel"] };
+    const encoder = randomTensors(config).filter(({ name }) => !name.startsWith("classifier"));
+    await writeFile(at("bare/config.json"), JSON.stringify(config));
+    await writeFile(at("bare/model.safetensors"), writeSafetensors(encoder));
+    await writeFile(at("bare/tokenizer.json"), JSON.stringify(wordTokenizer()));
+    await writeFile(at("bare/tokenizer_config.json"), JSON.stringify({ bos_token: "<s>", eos_token: "</s>" }));
+    const words = ["--model", at("bare"), "--data", at("texts.jsonl"), "--threads", "1"];
+    const before = await weft("eval", ...words);
+    expect([before.code, before.err]).toEqual([
+      2,
+      expect.stringMatching(/no head with .* yet; weft train with this --model/),
+    ]);
+    const trained = await weft(
+      ...["train", ...words, ...ADAPTER, "--steps", "2", "--batch-size", "4", "--out", at("begun"), "--json"],
+    );
+    expect(trained.code, trained.err).toBe(0);
+    const after = await weft("eval", ...words, "--adapter", at("begun"), "--json");
+    expect(after.code, after.err).toBe(0);
+  });
+
   it("keeps its head out of what peers send, unless a network says otherwise, with a warning", async () => {
     const create = (name: string, ...more: string[]) =>
       weft(...given(["network", "create", ...MODEL, ...ADAPTER, "--out", at(name), ...more]));

@@ -2,7 +2,7 @@
 import { closestName } from "../../protocol/closest-name.ts";
 import { jsonOfCell } from "./cell-json.ts";
 import { type Conversation, isLearnt, type Message, plainTurn, type Role } from "./conversation.ts";
-import { NoAnswer } from "./no-answer.ts";
+import { isBlank, NoAnswer } from "./no-answer.ts";
 import { dataRefusal, describeValue, type Place } from "./place.ts";
 import type { RoleMap } from "./role-map.ts";
 import type { RowValues } from "./row.ts";
@@ -60,7 +60,7 @@ export function conversationOf(
   }
   const says = (message: Message, i: number): boolean =>
     isLearnt({ messages, learntFrom: from }, message, i) &&
-    (plainTurn(message).trim() !== "" || message.more !== undefined);
+    (!isBlank(plainTurn(message)) || message.more !== undefined);
   if (!messages.some(says)) {
     const text = `in "${learntFrom}" the assistant says nothing; give a turn to learn, or drop the row`;
     throw new NoAnswer(place, text, "conversations without an answer");

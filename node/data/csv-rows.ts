@@ -10,6 +10,8 @@ export interface Dialect {
   readonly delimiter: "," | "\t" | ";" | "|";
   /** Whether a field may stand in double quotes, with line breaks and doubled quotes in it. */
   readonly quoted: boolean;
+  /** Whether some records end in CR LF and others in LF. */
+  readonly mixed?: true;
   /** The names in the first record. */
   readonly columns: readonly string[];
 }
@@ -25,11 +27,13 @@ const COLUMN_NAME_MAX = 64;
  * isWhole: whether the head is all of the text; else its last record may be cut off.
  */
 export function sniffDialect(head: string, { isWhole }: { readonly isWhole: boolean }): Dialect | undefined {
+  const isMixed = /\r\n/u.test(head) && /(?<!\r)\n/u.test(head);
   const found = DELIMITERS.flatMap((delimiter) => {
-    const dialect = [true, false]
+    const ways = [true, false]
       .filter((quoted) => quoted || delimiter === "\t")
-      .map((quoted) => tried(head, { delimiter, quoted, isWhole }))
-      .find((one) => one !== undefined);
+      .map((quoted) => ({ delimiter, quoted }));
+    const more = isMixed ? ways.map((way) => ({ ...way, mixed: true as const })) : [];
+    const dialect = [...ways, ...more].map((way) => tried(head, { ...way, isWhole })).find((one) => one !== undefined);
     return dialect ? [dialect] : [];
   });
   return found.toSorted((a, b) => b.columns.length - a.columns.length)[0];
@@ -46,21 +50,21 @@ export function singleColumn(head: string): Dialect {
 
 function tried(
   head: string,
-  { delimiter, quoted, isWhole }: Omit<Dialect, "columns"> & { readonly isWhole: boolean },
+  { isWhole, ...way }: Omit<Dialect, "columns"> & { readonly isWhole: boolean },
 ): Dialect | undefined {
   let records: string[][];
   try {
     // What follows the last line break may be half a record; so may be what that break stands in, if it is quoted.
     const text = isWhole ? head : head.slice(0, head.lastIndexOf("\n") + 1);
-    records = parseWhole(text, { ...optionsOf({ delimiter, quoted }), relax_column_count: false });
+    records = parseWhole(text, { ...optionsOf(way), relax_column_count: false });
   } catch (error) {
     if (!isCutQuote(error, isWhole)) return undefined;
-    records = recordsBefore(head, { delimiter, quoted });
+    records = recordsBefore(head, way);
   }
   const [columns, ...rows] = records;
   if (!columns || columns.length < 2 || rows.length === 0) return undefined;
   const isName = (name: string): boolean => name !== "" && name.length <= COLUMN_NAME_MAX && !name.includes("\n");
-  return columns.every(isName) && new Set(columns).size === columns.length ? { delimiter, quoted, columns } : undefined;
+  return columns.every(isName) && new Set(columns).size === columns.length ? { ...way, columns } : undefined;
 }
 
 const isCutQuote = (error: unknown, isWhole: boolean): boolean =>
@@ -83,8 +87,10 @@ function recordsBefore(head: string, dialect: Omit<Dialect, "columns">): string[
   return records;
 }
 
-function optionsOf({ delimiter, quoted }: Omit<Dialect, "columns">): Options {
+function optionsOf({ delimiter, quoted, mixed }: Omit<Dialect, "columns">): Options {
   return {
+    // Without these the first line says how all of them end.
+    ...(mixed && { record_delimiter: ["\r\n", "\n"] }),
     delimiter,
     quote: quoted ? '"' : false,
     bom: true,

@@ -1,5 +1,5 @@
 /** A file of any form as rows or as running text, and in one line what it turned out to be. */
-import { arrowRows, type Unzstd } from "./arrow-rows.ts";
+import type { Unzstd } from "./arrow-rows.ts";
 import { type ChatLog, logRecords, speakersOf, spokenLog, whatsAppLog } from "./chat-log.ts";
 import { type ColumnMap, mapColumns } from "./column-map.ts";
 import { conllRows } from "./conll-rows.ts";
@@ -11,7 +11,7 @@ import { jsonArrayRows, jsonLineRows } from "./json-rows.ts";
 import { linesOfText } from "./lines.ts";
 import { LostCharacters } from "./lost-characters.ts";
 import { withSlack } from "./messenger-exports.ts";
-import { parquetRows, type RandomBytes } from "./parquet-rows.ts";
+import type { RandomBytes } from "./parquet-rows.ts";
 import { dataRefusal, type Place } from "./place.ts";
 import { readParagraphs } from "./plain-text.ts";
 import type { DataRecord } from "./record.ts";
@@ -25,6 +25,7 @@ import { HEAD_CHARACTERS, type TextForm, textForm } from "./text-form.ts";
 import { unlikelyText } from "./unlikely-text.ts";
 import { withColumns } from "./unreadable-row.ts";
 import { thoughtsOf } from "./unwritten-thoughts.ts";
+import { WrittenTurns } from "./written-turns.ts";
 
 /** A file of data, opened and unpacked. */
 export interface DataFile {
@@ -90,11 +91,7 @@ async function* recordsAsTheyAre(
     throw dataRefusal({ file }, `this is ${magic.name}, which weft does not read; ${magic.todo}`);
   if (magic !== undefined) {
     note(TABLES[magic.form]);
-    const rows =
-      magic.form === "parquet"
-        ? parquetRows(await opened.random(), { file })
-        : arrowRows(opened.pieces, { file, unzstd: options.unzstd });
-    yield* records(rows, options, found, file);
+    yield* records(await rowsOfTable(magic.form, opened, options), options, found, file);
     return;
   }
   const { charset } = options;
@@ -109,6 +106,16 @@ async function* recordsAsTheyAre(
   }
   note(formName(form));
   yield* records(rowsOfText(form, all, { file, options }), options, found, file);
+}
+
+/** The readers of tables are loaded for tables alone: they are 200 modules, and most peers have text. */
+async function rowsOfTable(
+  form: TableForm,
+  { file, pieces, random }: DataFile,
+  { unzstd }: ReadOptions,
+): Promise<AsyncIterable<Row>> {
+  if (form === "parquet") return (await import("./parquet-rows.ts")).parquetRows(await random(), { file });
+  return (await import("./arrow-rows.ts")).arrowRows(pieces, { file, unzstd });
 }
 
 function rowsOfText(
@@ -145,7 +152,7 @@ async function* records(
 ): AsyncGenerator<DataRecord> {
   const reader = new RowReader({ roles, named: new Set(columns.keys()) });
   const silent = new SilentRows(found);
-  const lost = new LostCharacters();
+  const [lost, written] = [new LostCharacters(), new WrittenTurns()];
   let count = 0;
   for await (const row of rows) {
     count += 1;
@@ -159,7 +166,7 @@ async function* records(
     const read = silent.unless(() => reader.read(mapped));
     if (read === undefined) continue;
     const { record, form, leftOut = 0, isUnwanted, unlearnt } = read;
-    if (record !== undefined) lost.see(record);
+    if (record !== undefined) for (const watch of [lost, written]) watch.see(record);
     if (unlearnt !== undefined) found.warnings.add(`${file}: ${unlearnt}`);
     found.leaveOut("messages without text", leftOut);
     if (isUnwanted) {
@@ -179,7 +186,7 @@ async function* records(
   }
   if (count === 0) throw dataRefusal({ file }, "the file has no rows; give at least one");
   silent.end(count, { file });
-  for (const warning of lost.warnings()) found.warnings.add(`${file}: ${warning}`);
+  for (const warning of [...lost.warnings(), ...written.warnings()]) found.warnings.add(`${file}: ${warning}`);
   reader.end({ file });
   requireConversations(found, { file }, roles);
 }

@@ -97,6 +97,15 @@ function refuseColumns(values: RowValues, place: Place): void {
   const isNotebook = typeof values.nbformat === "number" && Array.isArray(values.cells);
   if (isNotebook) throw dataRefusal(place, "this is a notebook of Jupyter, which weft does not read; save its text");
   const byNumber = Object.entries(values);
+  const describes = (entry: unknown): boolean =>
+    isObject(entry) &&
+    ["file_name", "hf_hub_url", "ms_hub_url", "script_url"].some((name) => Object.hasOwn(entry, name));
+  if (byNumber.length > 0 && byNumber.every(([, entry]) => describes(entry))) {
+    throw dataRefusal(
+      place,
+      "this describes data sets, as LLaMA-Factory does, and holds none; give a file that it names",
+    );
+  }
   if (byNumber.length > 1 && byNumber.every(([name, row], i) => name === `${i}` && isObject(row))) {
     throw dataRefusal(place, 'this is an object of rows by number; save them as a list (pandas: orient="records")');
   }

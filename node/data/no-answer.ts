@@ -2,6 +2,12 @@
 import { NodeError } from "../errors.ts";
 import { dataRefusal, type Place } from "./place.ts";
 
+/** White space, and characters that show nothing, such as zero-width blanks. */
+const NOTHING = /^[\s\p{Default_Ignorable_Code_Point}]*$/u;
+
+/** Whether there is nothing to see in a text. */
+export const isBlank = (text: string): boolean => NOTHING.test(text);
+
 /** A refusal that a file with other rows survives: the row is left out and counted as `what`. */
 export class NoAnswer extends NodeError {
   readonly what: string;

@@ -88,6 +88,11 @@ describe("rows that are refused with the columns to name", () => {
       { system_prompt: "s", question: "q", response: "r" },
       "prompt=system_prompt+question,response=response",
     ],
+    [
+      "Alpaca in capitals",
+      { Instruction: "i", Input: "", Output: "o" },
+      "instruction=Instruction,input=Input,output=Output",
+    ],
     ["MATH", { problem: "p", level: "1", solution: "s" }, "prompt=problem,response=solution"],
     ["The Stack", { content: "def f(): 1", repo_name: "r" }, "text=content"],
     ["MNLI", { premise: "p", hypothesis: "h", label: 1 }, "text=premise+hypothesis,label=label"],
@@ -120,6 +125,40 @@ describe("rows that are refused with the columns to name", () => {
       "put the names of the columns into the first line",
     );
   });
+
+  it("answers in which nothing is to be seen are left out, and so are conversations of such", async () => {
+    const { line } = await rows({ prompt: "q", response: "\u200b\u200d" }, { prompt: "q", response: "a" });
+    expect(line).toContain("1 row of prompt/response; left out: 1 row without an answer");
+    const silent = { messages: [said("user", "q"), said("assistant", "\u2060")] };
+    const spoken = { messages: [said("user", "q"), said("assistant", "a")] };
+    expect((await rows(silent, spoken)).line).toContain("left out: 1 conversation without an answer");
+  });
+
+  it("several classes of one text are told of", async () => {
+    const { warnings } = await rows({ text: "t", labels: [0, 2] });
+    expect(warnings).toEqual([
+      expect.stringContaining('"labels" is not trained on: it has several classes for one text'),
+    ]);
+  });
+
+  it.each([
+    "<|im_start|>user\nq<|im_end|>\n<|im_start|>assistant\na<|im_end|>",
+    "<s>[INST] q [/INST] a </s>",
+    "Below is a task.\n\n### Instruction:\nq\n\n### Response:\na",
+    "\n\nHuman: q\n\nAssistant: a",
+  ])("a conversation that is written out is told of: %j", async (text) => {
+    const { warnings } = await rows({ text }, { text });
+    expect(warnings).toEqual([
+      expect.stringMatching(/2 texts are conversations written out, with marks .* questions too/),
+    ]);
+    const whole = await read("notes.txt", `${text}\n\n`.repeat(9));
+    expect(whole.warnings).toEqual([expect.stringMatching(/written out with marks .* trained on as running text/)]);
+  });
+
+  it.each(["He asked the user: why? Assistant: none.", "# Notes\n\n## Response times\n\nfast", "Q: why?\nA: so"])(
+    "and prose is not: %j",
+    async (text) => expect((await rows({ text }, { text })).warnings).toEqual([]),
+  );
 
   it("what is named is meant: a text beside an answer, a question without its context", async () => {
     const both = lines({ text: "The bill", summary: "a bill" });

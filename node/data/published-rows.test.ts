@@ -197,6 +197,7 @@ describe("files that are another thing than their looks", () => {
     ['window.YTD.tweets.part0 = [ {"tweet": {}} ]', "tweets.js", "JavaScript"],
     [`# text = Dogs\n1${"\t_".repeat(9)}\n\n`, "a.conllu", "CoNLL-U"],
     ["- prompt: q\n  response: a\n", "rows.yaml", "YAML"],
+    ['{"mine": {"file_name": "rows.jsonl"}}', "dataset_info.json", "describes data sets, as LLaMA-Factory does"],
     ['{"cells": [{}], "nbformat": 4}', "a.ipynb", "a notebook of Jupyter"],
     ['{"prompt": ["a", "b"], "response": ["c", "d"]}', "a.json", "a table by columns"],
     ['{"prompt": {"0": "a"}, "response": {"0": "b"}}', "a.json", "a table by columns"],

@@ -15,7 +15,7 @@ import { plainConversation } from "./conversation.ts";
 import { conversationOf, isMessageList } from "./conversation-rows.ts";
 import { chatGptChat, claudeChat, type ExportedChat, geminiChat } from "./exported-chats.ts";
 import { choiceTexts, multipleChoice } from "./multiple-choice.ts";
-import { NoAnswer } from "./no-answer.ts";
+import { isBlank, NoAnswer } from "./no-answer.ts";
 import { dataRefusal, describeValue, type Place } from "./place.ts";
 import { endingParts, readingParts } from "./published-rows.ts";
 import type { DataRecord } from "./record.ts";
@@ -351,7 +351,7 @@ function requireAnswer(values: RowValues, name: string, place: Place, form: RowF
     );
   }
   const text = requireText(values, name, place, form);
-  if (text.trim() !== "") return text;
+  if (!isBlank(text)) return text;
   const what = text === "" ? "is empty" : "holds white space alone";
   const rows = name === "text" ? "rows without text" : undefined;
   throw new NoAnswer(place, `"${name}" ${what}; give an answer to learn, or drop the row`, rows);

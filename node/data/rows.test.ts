@@ -63,6 +63,16 @@ describe("a table", () => {
     expect(rows.map(({ place }) => place.line)).toEqual([2, 4]);
   });
 
+  test("whose lines end in one way here and in another there has the same rows", async () => {
+    const text = 'prompt;response\n"a";"b\nc"\r\n"d";e\r\n';
+    const dialect = sniffDialect(text, { isWhole: true });
+    const rows = await all(csvRows(pieces(text, 3), { file: "f", dialect: dialect! }));
+    expect(rows.map(({ values }) => values)).toEqual([
+      { prompt: "a", response: "b\nc" },
+      { prompt: "d", response: "e" },
+    ]);
+  });
+
   test.each([
     ["prompt,response\na,b\na,b,c\n", /^f:3: this record has 3 fields, the first line 2/],
     ['prompt,response\na,"b\n', /^f:\d: a quoted field does not end/],

@@ -29,7 +29,7 @@ const PAIRS = [
 /** What to give for a row's columns, such as `prompt=frage,response=antwort`; undefined where nothing fits. */
 export function suggestedColumns(values: RowValues): string | undefined {
   const row = new NamedColumns(values);
-  const ways = [chat, choices, words, pair, translation, asked, labelled, running, two];
+  const ways = [chat, choices, words, pair, translation, instructed, asked, labelled, running, two];
   for (const way of ways) {
     const columns = way(row);
     if (columns !== undefined) return columns;
@@ -156,6 +156,14 @@ function translation({ values }: NamedColumns): string | undefined {
     }
   }
   return undefined;
+}
+
+/** The three columns of an instruction in other letters. */
+function instructed(row: NamedColumns): string | undefined {
+  const [asked, input] = [row.find("instruction", isText), row.find("input", (value) => typeof value === "string")];
+  const answer = row.find("output response", isText);
+  if (asked === undefined || input === undefined || answer === undefined) return undefined;
+  return `instruction=${asked},input=${input},output=${answer}`;
 }
 
 function asked(row: NamedColumns): string | undefined {

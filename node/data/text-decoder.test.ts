@@ -22,6 +22,11 @@ describe("bytes as text", () => {
       [0x61, 0x0a, 0x62, 0x80],
       /^f:2: byte 2 of the line \(80\) is not UTF-8; .* such as latin1/,
     ],
+    [
+      "Shift JIS",
+      [0x82, 0xb1, 0x82, 0xea, 0x82, 0xcd],
+      /^f:1: byte 1 of the line \(82\) is not UTF-8; .* such as shift_jis, gb18030, euc-kr or windows-1251$/,
+    ],
     ["an overlong form", [0xc0, 0x80], /^f:1: byte 1 of the line \(c0\)/],
     ["an overlong form of three", [0xe0, 0x80, 0x80], /^f:1: byte 1 of the line \(e0\)/],
     ["a surrogate", [0xed, 0xa0, 0x80], /^f:1: byte 1 of the line \(ed\)/],

@@ -110,6 +110,17 @@ function controlText(character: string): string {
 /** The bit of each of four bytes that only bytes of longer characters have. */
 const HIGH_BITS = 0x80808080 | 0;
 
+/** Above it a text is not of a language of Europe's west: every other byte is none of ASCII. */
+const OTHER_SHARE_MAX = 0.3;
+/** Bytes by which that is told. */
+const OTHER_SHARE_OF = 4096;
+
+/** The share of the first bytes that are none of ASCII. */
+function otherShare(bytes: Uint8Array): number {
+  const first = bytes.subarray(0, OTHER_SHARE_OF);
+  return first.length === 0 ? 0 : first.filter((byte) => byte >= 0x80).length / first.length;
+}
+
 /** Follows bytes of UTF-8 across pieces, to say where they stop being that.  Source: RFC 3629, section 4. */
 class Utf8Check {
   readonly #file: string;
@@ -123,6 +134,8 @@ class Utf8Check {
   #high = 0xbf;
   /** The first byte of that character, and where it stands in the line. */
   #lead = { byte: 0, column: 0 };
+  /** The piece at hand. */
+  #seen: Uint8Array = new Uint8Array();
 
   constructor(file: string) {
     this.#file = file;
@@ -162,6 +175,7 @@ class Utf8Check {
       const text = `this is ${name}, not UTF-8; give ${charset} as its charset`;
       throw charsetRefusal({ file: this.#file }, text, charset);
     }
+    this.#seen = bytes;
     for (const byte of bytes) {
       if (this.#left > 0) this.#continue(byte);
       else if (byte >= 0x80) this.#begin(byte);
@@ -197,7 +211,9 @@ class Utf8Check {
 
   #wrong(): NodeError {
     const { byte, column } = this.#lead;
-    const text = `byte ${column + 1} of the line (${byte.toString(16)}) is not UTF-8; save the file as UTF-8, or name its charset, such as latin1 or windows-1252`;
-    return charsetRefusal({ file: this.#file, line: this.#line }, text, "latin1");
+    const isOfWords = otherShare(this.#seen) > OTHER_SHARE_MAX;
+    const such = isOfWords ? "shift_jis, gb18030, euc-kr or windows-1251" : "latin1 or windows-1252";
+    const text = `byte ${column + 1} of the line (${byte.toString(16)}) is not UTF-8; save the file as UTF-8, or name its charset, such as ${such}`;
+    return charsetRefusal({ file: this.#file, line: this.#line }, text, isOfWords ? "NAME" : "latin1");
   }
 }

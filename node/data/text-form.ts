@@ -55,7 +55,9 @@ export function textForm({ head, isWhole, file, name, columns = new Map() }: Tex
   const table = tableForm({ head, isWhole, file, name, columns }, named);
   if (table) return table;
   if (named === "json-lines" || named === "json") return { form: "json-lines" };
-  if (/^<(?:\?xml|!doctype|html|[a-z]+[ >])/iu.test(text) && /<\/[a-z]|\/>|\?>/iu.test(text)) {
+  // Tokens of models look like tags.
+  const isOfModel = /^<(?:s|bos|think|user|system)>/u.test(text);
+  if (!isOfModel && /^<(?:\?xml|!doctype|html|[a-z]+[ >])/iu.test(text) && /<\/[a-z]|\/>|\?>/iu.test(text)) {
     throw dataRefusal({ file }, "this is XML or HTML, not text; extract its text, or save its rows as JSON lines");
   }
   return { form: "text" };

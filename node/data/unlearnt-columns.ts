@@ -36,7 +36,7 @@ export function unlearntColumn(values: RowValues, form: RowFormName): string | u
   if (form === "text") {
     const isClass = (value: unknown): boolean => Number.isSafeInteger(value) || (isText(value) && value.length <= 40);
     const name = LABELS.find((one) => Object.hasOwn(values, one) && isClass(values[one]));
-    if (name === undefined) return undefined;
+    if (name === undefined) return severalClasses(values);
     return `the column "${name}" is not trained on; columns text=text,label=${name} would learn it`;
   }
   const asked = ASKED[form];
@@ -47,6 +47,16 @@ export function unlearntColumn(values: RowValues, form: RowFormName): string | u
   if (name === undefined || Array.isArray(values[asked])) return undefined;
   const what = `the column "${name}" is not trained on`;
   return isText(values[name]) ? `${what}; columns ${asked}=${name}+${asked} would put it before the ${asked}` : what;
+}
+
+/** A list of classes beside a text, of which weft learns one. */
+function severalClasses(values: RowValues): string | undefined {
+  const isWord = (value: unknown): boolean =>
+    Number.isSafeInteger(value) || typeof value === "boolean" || isText(value);
+  const isList = (value: unknown): boolean => Array.isArray(value) && value.length > 0 && value.every(isWord);
+  const name = [...LABELS, "label", "tags"].find((one) => Object.hasOwn(values, one) && isList(values[one]));
+  const what = "is not trained on: it has several classes for one text, and weft learns one of each";
+  return name === undefined ? undefined : `the column "${name}" ${what}`;
 }
 
 const hasEntries = (value: unknown): boolean => Array.isArray(value) && value.length > 0;

@@ -1,5 +1,6 @@
 /** Texts that read as running text and are likely to be meant as something else: source code, markup, tables. */
 import { sniffDialect } from "./csv-rows.ts";
+import { writtenMark } from "./written-turns.ts";
 
 /** What a text is by how its file is called. */
 const BY_NAME: readonly (readonly [ending: RegExp, what: string])[] = [
@@ -57,6 +58,11 @@ export function unlikelyText(at: {
   const what = BY_NAME.find(([ending]) => ending.test(name))?.[1] ?? BY_HEAD.find(([sign]) => sign.test(text))?.[1];
   if (what !== undefined) {
     return { what: `this is ${what}`, todo: "if examples are meant, save them as JSON lines or CSV" };
+  }
+  const mark = writtenMark(text);
+  if (mark !== undefined) {
+    const said = `this is a conversation written out with marks such as ${mark}`;
+    return { what: said, todo: 'to learn the answers alone, save the turns as JSON lines with "messages" in each' };
   }
   const dialect = sniffDialect(head, { isWhole });
   if (dialect === undefined || recordsOf(text) < RECORDS_MIN) return undefined;

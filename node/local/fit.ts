@@ -11,6 +11,7 @@ import { loadBaseModel, type ModelFiles } from "../model/huggingface.ts";
 import { heapBytes, releaseHeap } from "../system/compute/release-heap.ts";
 import { readModelFiles } from "../system/files/model-files.ts";
 import { type MachineMemory, machineMemory } from "../system/platform/memory.ts";
+import { trainedHead } from "../training/classification.ts";
 import { type MemoryNeeded, memoryNeeded, memorySpare } from "../training/memory-needed.ts";
 
 /** A training whose memory is asked for. */
@@ -124,7 +125,8 @@ export function neededBy(
   const unmade = withUnmadeCopies(files);
   const model = inBaseForm(loadBaseModel(unmade), unmade, engine.base);
   const method = adapterMethod(adapter);
-  const slots = adapterSlots(method.tensors(adapter, model.shape));
+  // A head that the files do not hold yet is trained as well.
+  const slots = adapterSlots([...method.tensors(adapter, model.shape), ...trainedHead(model)]);
   const frozen = method.frozen(adapter, model.shape, 0);
   return memoryNeeded({ model, adapter, slots, frozen }, { ...size, engine });
 }

@@ -61,8 +61,8 @@ const REFUSED: readonly (readonly [readonly Type[], Fields, string?])[] = [
   [EVERY, { torch_dtype: "int8" }],
   [EVERY, { architectures: ["SomethingForTokenClassification"] }, "architectures.0"],
   // Fields that a family has, with values that it does not compute.
-  [["llama", "mistral", "qwen2", "qwen3", "bert", "roberta"], { hidden_act: "quick_gelu" }],
-  [["gpt2"], { activation_function: "quick_gelu" }],
+  [["llama", "mistral", "qwen2", "qwen3", "bert", "roberta"], { hidden_act: "mish" }],
+  [["gpt2"], { activation_function: "mish" }],
   [DECODERS, { rope_scaling: { type: "spiral", factor: 2 } }, "rope_scaling.rope_type"],
   [DECODERS, { rope_scaling: { type: "dynamic" } }, "rope_scaling.factor"],
   [DECODERS, { rope_scaling: { type: "dynamic", factor: 2, alpha: 1000 } }, "rope_scaling.alpha"],

@@ -11,11 +11,17 @@ export const COUNT = z.number().int().positive().max(1_000_000_000);
 /** The deepest published transformers have about 120 layers. */
 export const LAYERS = z.number().int().positive().max(1000);
 
+/** How weights were stored, which the files say themselves; some programs write PyTorch's own name of it. */
+const DTYPE = z
+  .string()
+  .regex(/^(?:auto|(?:torch\.)?b?float(?:16|32|64))$/, "weft reads float64, float32, float16 and bfloat16");
+
 /** Fields that every family has; `architectures` is each family's own list. */
-export const COMMON_FIELDS = {
-  torch_dtype: z.enum(["float64", "float32", "float16", "bfloat16", "auto"]).nullish(),
-  dtype: z.enum(["float64", "float32", "float16", "bfloat16", "auto"]).nullish(),
-};
+export const COMMON_FIELDS = { torch_dtype: DTYPE.nullish(), dtype: DTYPE.nullish() };
+
+/** `architectures`: the classes of transformers by which a family's models are saved, of those that weft computes. */
+export const architectureNames = <const Name extends string>(...names: readonly [Name, ...Name[]]) =>
+  z.array(z.enum(names, { error: `of this family weft takes ${names.join(", ")}` })).nullish();
 
 /**
  * A config by its family's schema; fields outside of the schema must not change what is computed.
@@ -30,10 +36,7 @@ export function readConfig<Schema extends z.ZodObject>(schema: Schema, config: u
       config,
     );
     const field = issue.path.join(".");
-    if (value !== undefined) throw unsupported(field, value, issue.message);
-    throw new NodeError("MODEL_CONFIG", `config.json has no ${field}, which this model needs (${issue.message})`, {
-      field,
-    });
+    throw unsupported(field, value, issue.message);
   }
   for (const [field, value] of Object.entries(config as Readonly<Record<string, unknown>>)) {
     if (Object.hasOwn(schema.shape, field)) continue;
@@ -44,9 +47,13 @@ export function readConfig<Schema extends z.ZodObject>(schema: Schema, config: u
   return parsed.data;
 }
 
-/** The refusal of one field. */
+/** The refusal of one field, or of a config that lacks it. */
 export function unsupported(field: string, value: unknown, why: string): NodeError {
-  const shown = JSON.stringify(value) ?? String(value);
+  if (value === undefined) {
+    const text = `config.json has no ${field}, which this model needs; add it as the model's makers have it`;
+    return new NodeError("MODEL_CONFIG", text, { field });
+  }
+  const shown = JSON.stringify(value);
   const short = shown.length > 80 ? `${shown.slice(0, 80)}…` : shown;
   return new NodeError("MODEL_CONFIG", `config.json: ${field} = ${short} is not supported (${why})`, { field });
 }

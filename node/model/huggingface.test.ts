@@ -34,7 +34,17 @@ describe("weights are found under the names that checkpoints give them", () => {
 
   it("but an untied output is not taken from the embedding", () => {
     const tensors = randomTensors(CONFIGS.llama).filter(({ name }) => name !== "lm_head.weight");
-    expect(() => load(CONFIGS.llama, tensors)).toThrow(/no tensor lm_head.weight/);
+    expect(() => load(CONFIGS.llama, tensors)).toThrow(
+      /no tensor lm_head.weight, and config.json does not tie .* set tie_word_embeddings to true/,
+    );
+  });
+
+  it("but not where one tensor stands there by two names", () => {
+    const tensors = randomTensors(CONFIGS.llama);
+    const bare = renamed(tensors, (name) => name.replace("model.", "")).filter(({ name }) => name !== "lm_head.weight");
+    expect(() => load(CONFIGS.llama, [...tensors, ...bare])).toThrow(
+      /hold model\.embed_tokens\.weight and embed_tokens\.weight, which are one tensor by two names/,
+    );
   });
 });
 
@@ -50,9 +60,35 @@ describe("a classifier's head", () => {
     for (const weight of model.weights) expect(model.has(weight), weight.name).toBe(!isHead(weight));
     expect(model.classifier!.head.every(isHead)).toBe(true);
     const [head] = model.classifier!.head;
-    expect(() => model.weight(head!)).toThrow(expect.objectContaining({ code: "MODEL_MISSING" }));
+    expect(() => model.weight(head!)).toThrow(
+      expect.objectContaining({
+        code: "MODEL_MISSING",
+        message: expect.stringContaining("the encoder has no head with classifier.dense.weight yet"),
+        facts: { problem: "head-untrained" },
+      }),
+    );
     const broken = tensors.filter(({ name }) => !name.endsWith("word_embeddings.weight"));
     expect(() => load(CONFIGS.roberta, broken)).toThrow(expect.objectContaining({ code: "MODEL_MISSING" }));
+  });
+
+  it.each(["roberta", "bert"] as const)("may be missing from a bare %s, which its config calls so", (type) => {
+    const config = CONFIGS[type];
+    const name = { roberta: "RobertaModel", bert: "BertModel" }[type];
+    const bare = randomTensors(config).filter((tensor) => !tensor.name.startsWith("classifier"));
+    const own = renamed(bare, (stored) => stored.replace(`${type}.`, ""));
+    for (const architectures of [[name], null, []]) {
+      const model = load({ ...config, architectures }, own);
+      for (const { name, shape, data } of bare) expect(model.values({ name, shape }), name).toEqual(data);
+    }
+  });
+
+  it("of tokens in the place of one of texts is told as that", () => {
+    const tensors = randomTensors(CONFIGS.bert).filter(({ name }) => !name.includes("pooler"));
+    const model = load(CONFIGS.bert, tensors);
+    const [head] = model.classifier!.head;
+    expect(() => model.weight(head!)).toThrow(
+      /no head with bert\.pooler\.dense\.weight yet; what it has is classifier\.weight/,
+    );
   });
 
   it("of another number of classes is refused", () => {

@@ -36,6 +36,8 @@ export interface ModelFiles {
   readonly shards: readonly WeightFile[];
   /** The tensors of files that are not safetensors. */
   readonly located?: Located;
+  /** What is to be said of the directory, each in one line. */
+  readonly notes?: readonly string[];
   /** Where copies of weights in another form are kept; in memory when absent. */
   readonly cache?: WeightCache;
   /** SHA-256 of large files, quicker than the portable one; hexadecimal. */
@@ -107,7 +109,7 @@ function openFamily(files: ModelFiles): OpenedFamily {
     }),
   );
   const place = { located, prefix: known.prefix, directory, packing };
-  const notes: string[] = [];
+  const notes: string[] = [...(files.notes ?? [])];
   if (parted !== undefined) notes.push(`of this ${parted} model its text model, ${type}, is used`);
   const untied = { ...(config as object), tie_word_embeddings: false };
   if (!family.classifier && isTied(family) && hasOwnOutput(place)) {

@@ -166,6 +166,16 @@ export function safetensorsHeader(
   return bytes;
 }
 
+/** What stands under the name of a safetensors file sometimes, by its first bytes; as a length these are far too large. */
+const OTHER_FILES: readonly (readonly [begin: RegExp, what: string])[] = [
+  [/^version /, "a pointer of Git LFS and not the weights, which git lfs pull fetches"],
+  [/^PK|^€/, "a pickle of PyTorch under the name of a safetensors file, of which save_pretrained makes one"],
+  [/^GGUF/, "a GGUF file under the name of a safetensors file, which is given by itself, named .gguf"],
+  [/^\s*[<{]|^Entry |^Not Foun|^Access |^Invalid /i, "the answer of a server that had not the file"],
+];
+/** Each byte as the character of its number. */
+const BYTE_TEXT = new TextDecoder("windows-1252");
+
 type Fail = (what: string, facts?: Readonly<Record<string, unknown>>) => NodeError;
 
 function failure(file: string): Fail {
@@ -177,11 +187,10 @@ function headerLength(bytes: Uint8Array, fileBytes: number, fail: Fail): number 
   if (fileBytes < 8 || bytes.length < 8) {
     throw fail(`truncated: a safetensors file has at least 8 bytes, this one has ${Math.min(fileBytes, bytes.length)}`);
   }
-  if (new TextDecoder().decode(bytes.subarray(0, 8)) === "version ") {
-    throw fail("this is a pointer of Git LFS and not the weights, which git lfs pull fetches");
-  }
   const length = new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(0, true);
   if (length > BigInt(SAFETENSORS_HEADER_BYTES_MAX)) {
+    const other = OTHER_FILES.find(([begin]) => begin.test(BYTE_TEXT.decode(bytes.subarray(0, 8))));
+    if (other) throw fail(`this is ${other[1]}`);
     throw fail(
       `not a safetensors file: its header would have ${length} bytes, ${SAFETENSORS_HEADER_BYTES_MAX} at most`,
     );
@@ -218,7 +227,7 @@ function checkStructure(text: string, fail: Fail): void {
 }
 
 function readMetadata(value: unknown, fail: Fail): Readonly<Record<string, string>> {
-  if (value === undefined) return {};
+  if (value === undefined || value === null) return {};
   if (!isRecord(value)) throw fail("__metadata__ is not an object");
   const entries = Object.entries(value).map(([key, text]) => {
     if (typeof text !== "string") throw fail(`__metadata__ ${shown(key)} is not a string`);

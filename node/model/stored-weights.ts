@@ -47,7 +47,7 @@ const PACKED =
  * Find a family's tensors.
  * Throws: MODEL_CONFIG for a tensor of another shape, and for one that holds quantised values.
  */
-export function storedWeights(family: Pick<ModelFamily, "weights">, place: WeightPlace): StoredWeights {
+export function storedWeights(family: Pick<ModelFamily, "weights" | "classifier">, place: WeightPlace): StoredWeights {
   const { located, directory } = place;
   const tied = isTied(family);
   const quantised = (name: string, what: string): NodeError => {
@@ -75,6 +75,13 @@ export function storedWeights(family: Pick<ModelFamily, "weights">, place: Weigh
     const beside = names.find((candidate) => packed.has(candidate));
     if (beside !== undefined) throw quantised(packed.get(beside)!, "stands beside a packed matrix");
     const name = names.find((candidate) => located.has(candidate));
+    const again = names.find(
+      (candidate) => candidate !== name && located.has(candidate) && !OUTPUTS.includes(candidate),
+    );
+    if (name !== undefined && again !== undefined && !OUTPUTS.includes(name)) {
+      const text = `the weights hold ${name} and ${again}, which are one tensor by two names; leave one model's tensors there`;
+      throw new NodeError("MODEL_CONFIG", `${directory}: ${text}`);
+    }
     const tensor = name === undefined ? undefined : located.get(name)!;
     if (tensor && !tensor.packed && !FLOATS.includes(tensor.dtype))
       throw quantised(tensor.name, `holds ${tensor.dtype} values`);
@@ -87,14 +94,36 @@ export function storedWeights(family: Pick<ModelFamily, "weights">, place: Weigh
     get: (weight) => {
       const tensor = find(weight);
       if (tensor) return tensor;
-      const longer = [...located.keys()].find((name) => name.endsWith(`.${weight.name}`));
-      const text =
-        longer === undefined
-          ? `the weights hold no tensor ${weight.name}; is a shard missing?`
-          : `the weights call ${weight.name} ${longer}, as a wrapper does that was saved with its model; save the model in it by save_pretrained`;
-      throw new NodeError("MODEL_MISSING", `${directory}: ${text}`);
+      throw missingTensor(weight, family, place);
     },
   };
+}
+
+/** Why a tensor is not there: by its kind, and by what the files hold instead. */
+function missingTensor(
+  { name }: WeightShape,
+  { weights, classifier }: Pick<ModelFamily, "weights" | "classifier">,
+  { located, prefix, directory }: WeightPlace,
+): NodeError {
+  const isHead = (one: string): boolean => classifier?.head.some((weight) => weight.name === one) ?? false;
+  const longer = [...located.keys()].find((stored) => stored.endsWith(`.${name}`));
+  if (longer !== undefined) {
+    const text = `the weights call ${name} ${longer}, as a wrapper does that was saved with its model; save the model in it by save_pretrained`;
+    return new NodeError("MODEL_MISSING", `${directory}: ${text}`);
+  }
+  const isThere = (one: string): boolean =>
+    storedNames(one, { prefix, isTied: false }).some((stored) => located.has(stored));
+  if (isHead(name) && weights.every((weight) => isHead(weight.name) || isThere(weight.name))) {
+    const other = [...located.keys()].find((stored) => /^(?:classifier|score|qa_outputs)\.weight$/.test(stored));
+    const also = other === undefined ? "" : `; what it has is ${other}, of another kind of classifier`;
+    const text = `the encoder has no head with ${name} yet${also}`;
+    return new NodeError("MODEL_MISSING", `${directory}: ${text}`, { problem: "head-untrained" });
+  }
+  if (name === OUTPUT && EMBEDDINGS.some(isThere)) {
+    const text = `the weights hold no tensor ${name}, and config.json does not tie output and embedding; where the model does, set tie_word_embeddings to true there`;
+    return new NodeError("MODEL_CONFIG", `${directory}: ${text}`);
+  }
+  return new NodeError("MODEL_MISSING", `${directory}: the weights hold no tensor ${name}; is a shard missing?`);
 }
 
 /**

@@ -2,7 +2,7 @@
 import { z } from "zod";
 import { NodeError } from "../../errors.ts";
 import type { Classifier } from "../base-model.ts";
-import { COUNT, unsupported } from "../config.ts";
+import { architectureNames, COUNT, unsupported } from "../config.ts";
 
 /** The fields that all classifiers share, as a schema's shape. */
 export const CLASS_FIELDS = {
@@ -15,7 +15,7 @@ export const CLASS_FIELDS = {
 export interface ClassFields {
   readonly id2label?: Readonly<Record<string, string>> | undefined;
   readonly num_labels?: number | undefined;
-  readonly architectures?: readonly string[] | undefined;
+  readonly architectures?: readonly string[] | null | undefined;
 }
 
 /** Most classes: far more than any published classifier has, few enough to write their names down. */
@@ -26,7 +26,7 @@ const TOKENS = "ForTokenClassification";
 
 /** The classes of transformers that a config of `name` may have: both kinds of classifier, and bare encoders. */
 export const classifierNames = (name: string, ...others: readonly string[]) =>
-  z.array(z.enum([`${name}${TEXTS}`, `${name}${TOKENS}`, ...others])).optional();
+  architectureNames(`${name}${TEXTS}`, `${name}${TOKENS}`, `${name}Model`, ...others);
 
 /** Whether a class is given to each token. */
 export const labelsTokens = ({ architectures }: ClassFields): boolean =>

@@ -17,7 +17,7 @@ const DEBERTA2 = z.object({
   ...COMMON_FIELDS,
   ...CLASS_FIELDS,
   model_type: z.literal("deberta-v2"),
-  architectures: classifierNames("DebertaV2", "DebertaV2ForMaskedLM", "DebertaV2Model"),
+  architectures: classifierNames("DebertaV2", "DebertaV2ForMaskedLM"),
   vocab_size: COUNT,
   hidden_size: COUNT,
   num_hidden_layers: LAYERS,

@@ -6,7 +6,7 @@
  */
 import { z } from "zod";
 import type { ModelFamily } from "../base-model.ts";
-import { COUNT, readConfig } from "../config.ts";
+import { architectureNames, COUNT, readConfig } from "../config.ts";
 import { ACTIVATION_NAMES } from "../layers/activation.ts";
 import { ropeSettings, ropeSettingsOfKind } from "../layers/rope-settings.ts";
 import { decoder } from "./decoder.ts";
@@ -36,7 +36,7 @@ const GEMMA_FIELDS = {
 const GEMMA2 = z.object({
   ...GEMMA_FIELDS,
   model_type: z.literal("gemma2"),
-  architectures: z.array(z.enum(["Gemma2ForCausalLM", "Gemma2Model"])).optional(),
+  architectures: architectureNames("Gemma2ForCausalLM", "Gemma2Model"),
   attn_logit_softcapping: CAP.default(50),
   final_logit_softcapping: CAP.default(30),
   /** How the published model kept its memory of keys and values. */
@@ -46,7 +46,7 @@ const GEMMA2 = z.object({
 const GEMMA3 = z.object({
   ...GEMMA_FIELDS,
   model_type: z.literal("gemma3_text"),
-  architectures: z.array(z.enum(["Gemma3ForCausalLM", "Gemma3TextModel"])).optional(),
+  architectures: architectureNames("Gemma3ForCausalLM", "Gemma3TextModel"),
   vocab_size: COUNT.default(262_208),
   max_position_embeddings: COUNT.default(131_072),
   attn_logit_softcapping: z.null().optional(),

@@ -6,7 +6,7 @@
  */
 import { z } from "zod";
 import type { ModelFamily } from "../base-model.ts";
-import { COUNT, readConfig, unsupported } from "../config.ts";
+import { architectureNames, COUNT, readConfig, unsupported } from "../config.ts";
 import { ACTIVATION_NAMES } from "../layers/activation.ts";
 import { ropeSettingsOfKind } from "../layers/rope-settings.ts";
 import { decoder } from "./decoder.ts";
@@ -18,7 +18,7 @@ const OWN_SIZES = z.strictObject({ head_dim: COUNT.optional(), num_key_value_hea
 const GEMMA4 = z.object({
   ...DECODER_FIELDS,
   model_type: z.literal("gemma4_text"),
-  architectures: z.array(z.enum(["Gemma4ForCausalLM", "Gemma4TextModel"])).optional(),
+  architectures: architectureNames("Gemma4ForCausalLM", "Gemma4TextModel"),
   num_attention_heads: COUNT.default(8),
   num_key_value_heads: COUNT.default(4),
   head_dim: COUNT.default(256),

@@ -5,7 +5,7 @@
  */
 import { z } from "zod";
 import type { ModelFamily } from "../base-model.ts";
-import { COUNT, readConfig } from "../config.ts";
+import { architectureNames, COUNT, readConfig } from "../config.ts";
 import { ACTIVATION_NAMES } from "../layers/activation.ts";
 import { ropeSettings } from "../layers/rope-settings.ts";
 import { decoder } from "./decoder.ts";
@@ -14,7 +14,7 @@ import { DECODER_FIELDS, decoderSizes, sameLayers } from "./decoder-fields.ts";
 const GLM4 = z.object({
   ...DECODER_FIELDS,
   model_type: z.literal("glm4"),
-  architectures: z.array(z.enum(["Glm4ForCausalLM", "Glm4Model"])).optional(),
+  architectures: architectureNames("Glm4ForCausalLM", "Glm4Model"),
   num_key_value_heads: COUNT.default(2),
   head_dim: COUNT.default(128),
   hidden_act: z.enum(ACTIVATION_NAMES).default("silu"),

@@ -6,7 +6,7 @@
  */
 import { z } from "zod";
 import type { ModelFamily } from "../base-model.ts";
-import { COMMON_FIELDS, COUNT, LAYERS, readConfig, unsupported } from "../config.ts";
+import { architectureNames, COMMON_FIELDS, COUNT, LAYERS, readConfig, unsupported } from "../config.ts";
 import { ACTIVATION_NAMES } from "../layers/activation.ts";
 import { ROPE_FIELDS, ropeSettings } from "../layers/rope-settings.ts";
 import { gptDecoder } from "./gpt-decoder.ts";
@@ -17,7 +17,7 @@ const GPT_NEOX = z.object({
   ...COMMON_FIELDS,
   ...ROPE_FIELDS,
   model_type: z.literal("gpt_neox"),
-  architectures: z.array(z.enum(["GPTNeoXForCausalLM", "GPTNeoXModel"])).optional(),
+  architectures: architectureNames("GPTNeoXForCausalLM", "GPTNeoXModel"),
   vocab_size: COUNT,
   hidden_size: COUNT,
   intermediate_size: COUNT,

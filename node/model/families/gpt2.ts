@@ -8,7 +8,7 @@ import { NodeError } from "../../errors.ts";
 import { add, chosenRows, gather, gemm, reshape, split } from "../../onnx/operators.ts";
 import type { OnnxValue } from "../../onnx/value.ts";
 import type { LinearSite, ModelFamily, WeightShape, WeightSource } from "../base-model.ts";
-import { COMMON_FIELDS, COUNT, LAYERS, readConfig } from "../config.ts";
+import { architectureNames, COMMON_FIELDS, COUNT, LAYERS, readConfig } from "../config.ts";
 import { ACTIVATION_NAMES, activation } from "../layers/activation.ts";
 import { attention, causalBlocks, causalMask, memoryMask, oneBlock, packedMask } from "../layers/attention.ts";
 import { attended, memoriesOf } from "../layers/key-value-cache.ts";
@@ -18,7 +18,7 @@ import { learnedPositions } from "../layers/positions.ts";
 const CONFIG = z.object({
   ...COMMON_FIELDS,
   model_type: z.literal("gpt2"),
-  architectures: z.array(z.enum(["GPT2LMHeadModel", "GPT2Model"])).optional(),
+  architectures: architectureNames("GPT2LMHeadModel", "GPT2Model"),
   vocab_size: COUNT,
   n_embd: COUNT,
   n_layer: LAYERS,

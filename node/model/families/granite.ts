@@ -4,7 +4,7 @@
  */
 import { z } from "zod";
 import type { ModelFamily } from "../base-model.ts";
-import { readConfig } from "../config.ts";
+import { architectureNames, readConfig } from "../config.ts";
 import { ropeSettings } from "../layers/rope-settings.ts";
 import { decoder } from "./decoder.ts";
 import { DECODER_FIELDS, decoderSizes, sameLayers } from "./decoder-fields.ts";
@@ -14,7 +14,7 @@ const MULTIPLIER = z.number().positive().default(1);
 const GRANITE = z.object({
   ...DECODER_FIELDS,
   model_type: z.literal("granite"),
-  architectures: z.array(z.enum(["GraniteForCausalLM", "GraniteModel"])).optional(),
+  architectures: architectureNames("GraniteForCausalLM", "GraniteModel"),
   attention_bias: z.boolean().default(false),
   mlp_bias: z.boolean().default(false),
   embedding_multiplier: MULTIPLIER,

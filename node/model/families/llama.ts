@@ -5,7 +5,7 @@
  */
 import { z } from "zod";
 import type { ModelFamily } from "../base-model.ts";
-import { readConfig } from "../config.ts";
+import { architectureNames, readConfig } from "../config.ts";
 import { ropeSettings } from "../layers/rope-settings.ts";
 import { decoder } from "./decoder.ts";
 import { DECODER_FIELDS, decoderSizes, LAYER_TYPES, sameLayers, windowedLayers } from "./decoder-fields.ts";
@@ -13,7 +13,7 @@ import { DECODER_FIELDS, decoderSizes, LAYER_TYPES, sameLayers, windowedLayers }
 const LLAMA = z.object({
   ...DECODER_FIELDS,
   model_type: z.literal("llama"),
-  architectures: z.array(z.enum(["LlamaForCausalLM", "LlamaModel"])).optional(),
+  architectures: architectureNames("LlamaForCausalLM", "LlamaModel"),
   layer_types: z.array(z.literal("full_attention")).nullish(),
   attention_bias: z.boolean().default(false),
   mlp_bias: z.boolean().default(false),
@@ -22,7 +22,7 @@ const LLAMA = z.object({
 const MISTRAL = z.object({
   ...DECODER_FIELDS,
   model_type: z.literal("mistral"),
-  architectures: z.array(z.enum(["MistralForCausalLM", "MistralModel"])).optional(),
+  architectures: architectureNames("MistralForCausalLM", "MistralModel"),
   layer_types: z.null().optional(),
   /** Absent means the value of the first published model. */
   sliding_window: z.number().int().positive().nullable().default(4096),
@@ -34,7 +34,7 @@ const MISTRAL = z.object({
 const MINISTRAL = z.object({
   ...MISTRAL.shape,
   model_type: z.literal("ministral"),
-  architectures: z.array(z.enum(["MinistralForCausalLM", "MinistralModel"])).optional(),
+  architectures: architectureNames("MinistralForCausalLM", "MinistralModel"),
   layer_types: LAYER_TYPES,
 });
 

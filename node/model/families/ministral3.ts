@@ -5,7 +5,7 @@
  */
 import { z } from "zod";
 import type { ModelFamily } from "../base-model.ts";
-import { COUNT, readConfig, unsupported } from "../config.ts";
+import { architectureNames, COUNT, readConfig, unsupported } from "../config.ts";
 import { ACTIVATION_NAMES } from "../layers/activation.ts";
 import { ropeSettings } from "../layers/rope-settings.ts";
 import { decoder } from "./decoder.ts";
@@ -14,7 +14,7 @@ import { DECODER_FIELDS, decoderSizes, sameLayers } from "./decoder-fields.ts";
 const MINISTRAL3 = z.object({
   ...DECODER_FIELDS,
   model_type: z.literal("ministral3"),
-  architectures: z.array(z.enum(["Ministral3ForCausalLM", "Ministral3Model"])).optional(),
+  architectures: architectureNames("Ministral3ForCausalLM", "Ministral3Model"),
   num_key_value_heads: COUNT.nullable().default(8),
   head_dim: COUNT.nullable().default(128),
   hidden_act: z.enum(ACTIVATION_NAMES).default("silu"),

@@ -27,7 +27,7 @@ const MODERNBERT = z.object({
   ...CLASS_FIELDS,
   ...ROPE_FIELDS,
   model_type: z.literal("modernbert"),
-  architectures: classifierNames("ModernBert", "ModernBertForMaskedLM", "ModernBertModel"),
+  architectures: classifierNames("ModernBert", "ModernBertForMaskedLM"),
   vocab_size: COUNT,
   hidden_size: COUNT,
   intermediate_size: COUNT,

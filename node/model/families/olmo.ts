@@ -5,7 +5,7 @@
  */
 import { z } from "zod";
 import type { ModelFamily } from "../base-model.ts";
-import { readConfig } from "../config.ts";
+import { architectureNames, readConfig } from "../config.ts";
 import { ropeSettings, ropeSettingsOfKind } from "../layers/rope-settings.ts";
 import { decoder } from "./decoder.ts";
 import { DECODER_FIELDS, decoderSizes, LAYER_TYPES, sameLayers, windowedLayers } from "./decoder-fields.ts";
@@ -21,13 +21,13 @@ const OLMO_FIELDS = {
 const OLMO2 = z.object({
   ...OLMO_FIELDS,
   model_type: z.literal("olmo2"),
-  architectures: z.array(z.enum(["Olmo2ForCausalLM", "Olmo2Model"])).optional(),
+  architectures: architectureNames("Olmo2ForCausalLM", "Olmo2Model"),
 });
 
 const OLMO3 = z.object({
   ...OLMO_FIELDS,
   model_type: z.literal("olmo3"),
-  architectures: z.array(z.enum(["Olmo3ForCausalLM", "Olmo3Model"])).optional(),
+  architectures: architectureNames("Olmo3ForCausalLM", "Olmo3Model"),
   sliding_window: z.number().nullable().default(4096),
   layer_types: LAYER_TYPES,
 });

@@ -5,14 +5,14 @@
  */
 import { z } from "zod";
 import type { ModelFamily } from "../base-model.ts";
-import { COMMON_FIELDS, COUNT, LAYERS, readConfig } from "../config.ts";
+import { architectureNames, COMMON_FIELDS, COUNT, LAYERS, readConfig } from "../config.ts";
 import { ACTIVATION_NAMES } from "../layers/activation.ts";
 import { gptDecoder } from "./gpt-decoder.ts";
 
 const OPT = z.object({
   ...COMMON_FIELDS,
   model_type: z.literal("opt"),
-  architectures: z.array(z.enum(["OPTForCausalLM", "OPTModel"])).optional(),
+  architectures: architectureNames("OPTForCausalLM", "OPTModel"),
   vocab_size: COUNT,
   hidden_size: COUNT,
   ffn_dim: COUNT,

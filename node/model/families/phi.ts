@@ -5,7 +5,7 @@
  */
 import { z } from "zod";
 import type { ModelFamily } from "../base-model.ts";
-import { COMMON_FIELDS, COUNT, LAYERS, readConfig } from "../config.ts";
+import { architectureNames, COMMON_FIELDS, COUNT, LAYERS, readConfig } from "../config.ts";
 import { ACTIVATION_NAMES } from "../layers/activation.ts";
 import { ROPE_FIELDS, ropeSettings } from "../layers/rope-settings.ts";
 import { gptDecoder } from "./gpt-decoder.ts";
@@ -14,7 +14,7 @@ const PHI = z.object({
   ...COMMON_FIELDS,
   ...ROPE_FIELDS,
   model_type: z.literal("phi"),
-  architectures: z.array(z.enum(["PhiForCausalLM", "PhiModel"])).optional(),
+  architectures: architectureNames("PhiForCausalLM", "PhiModel"),
   vocab_size: COUNT,
   hidden_size: COUNT,
   intermediate_size: COUNT,

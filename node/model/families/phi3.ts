@@ -5,7 +5,7 @@
  */
 import { z } from "zod";
 import type { ModelFamily } from "../base-model.ts";
-import { COUNT, readConfig, unsupported } from "../config.ts";
+import { architectureNames, COUNT, readConfig, unsupported } from "../config.ts";
 import { ropeSettings } from "../layers/rope-settings.ts";
 import { decoder } from "./decoder.ts";
 import { DECODER_FIELDS, decoderSizes, sameLayers } from "./decoder-fields.ts";
@@ -13,7 +13,7 @@ import { DECODER_FIELDS, decoderSizes, sameLayers } from "./decoder-fields.ts";
 const PHI3 = z.object({
   ...DECODER_FIELDS,
   model_type: z.literal("phi3"),
-  architectures: z.array(z.enum(["Phi3ForCausalLM", "Phi3Model"])).optional(),
+  architectures: architectureNames("Phi3ForCausalLM", "Phi3Model"),
   original_max_position_embeddings: COUNT.default(4096),
   partial_rotary_factor: z.number().positive().max(1).optional(),
   sliding_window: z.number().int().positive().nullish(),

@@ -5,7 +5,7 @@
  */
 import { z } from "zod";
 import type { ModelFamily } from "../base-model.ts";
-import { readConfig, unsupported } from "../config.ts";
+import { architectureNames, readConfig, unsupported } from "../config.ts";
 import { type RopeFields, ropeSettings } from "../layers/rope-settings.ts";
 import { decoder } from "./decoder.ts";
 import { DECODER_FIELDS, decoderSizes, LAYER_TYPES, type WindowFields, windowedLayers } from "./decoder-fields.ts";
@@ -23,7 +23,7 @@ const QWEN_FIELDS = {
 const QWEN2 = z.object({
   ...QWEN_FIELDS,
   model_type: z.literal("qwen2"),
-  architectures: z.array(z.enum(["Qwen2ForCausalLM", "Qwen2Model"])).optional(),
+  architectures: architectureNames("Qwen2ForCausalLM", "Qwen2Model"),
   attention_bias: z.literal(true).optional(),
 });
 
@@ -33,7 +33,7 @@ const QWEN3_HEAD_SIZE = 128;
 const QWEN3 = z.object({
   ...QWEN_FIELDS,
   model_type: z.literal("qwen3"),
-  architectures: z.array(z.enum(["Qwen3ForCausalLM", "Qwen3Model"])).optional(),
+  architectures: architectureNames("Qwen3ForCausalLM", "Qwen3Model"),
   attention_bias: z.boolean().default(false),
 });
 

@@ -4,7 +4,7 @@
  */
 import { z } from "zod";
 import type { ModelFamily } from "../base-model.ts";
-import { COUNT, readConfig, unsupported } from "../config.ts";
+import { architectureNames, COUNT, readConfig, unsupported } from "../config.ts";
 import { ropeSettings } from "../layers/rope-settings.ts";
 import { decoder } from "./decoder.ts";
 import { DECODER_FIELDS, decoderSizes, LAYER_TYPES, windowedLayers } from "./decoder-fields.ts";
@@ -12,7 +12,7 @@ import { DECODER_FIELDS, decoderSizes, LAYER_TYPES, windowedLayers } from "./dec
 const SMOLLM3 = z.object({
   ...DECODER_FIELDS,
   model_type: z.literal("smollm3"),
-  architectures: z.array(z.enum(["SmolLM3ForCausalLM", "SmolLM3Model"])).optional(),
+  architectures: architectureNames("SmolLM3ForCausalLM", "SmolLM3Model"),
   tie_word_embeddings: z.boolean().default(true),
   /** For each layer 1 where it knows positions. */
   no_rope_layers: z.array(z.union([z.literal(0), z.literal(1)])).nullish(),

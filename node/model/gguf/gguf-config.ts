@@ -50,6 +50,14 @@ class GgufSettings {
     this.#tensors = new Set(header.tensors.map((tensor) => tensor.name));
   }
 
+  /** What the file says of this architecture, by the names without its own. */
+  get all(): readonly (readonly [key: string, value: GgufValue])[] {
+    const begin = `${this.#architecture}.`;
+    return [...this.#header.settings].flatMap(([key, value]) =>
+      key.startsWith(begin) ? [[key.slice(begin.length), value] as const] : [],
+    );
+  }
+
   has = (tensor: string): boolean => this.#tensors.has(tensor);
 
   find(key: string): GgufValue | undefined {
@@ -90,8 +98,10 @@ export function ggufModel(name: string, header: GgufHeader, ropeFactors: Float32
     const text = `${name}: general.architecture ${JSON.stringify(given)?.slice(0, 60)} is not read from GGUF; weft reads ${known}: take the model's directory with config.json and safetensors`;
     throw new NodeError("MODEL_CONFIG", text);
   }
+  refuseParts(name, header);
   const settings = new GgufSettings(name, given, header);
   refuseOthers(settings);
+  refuseUnread(settings, architecture);
   const embedding = header.tensors.find((tensor) => tensor.name === "token_embd.weight");
   const heads = settings.needed("attention.head_count");
   const groups = settings.number("attention.head_count_kv") ?? heads;
@@ -127,6 +137,47 @@ function refuseOthers(settings: GgufSettings): void {
   );
   if (others !== undefined)
     throw settings.refusal(others, `not the size of a head, ${size}; weft does not compute that from GGUF`);
+}
+
+/** Files that are no whole model. */
+function refuseParts(name: string, { settings }: GgufHeader): void {
+  const type = settings.get("general.type");
+  if (type !== undefined && type !== "model")
+    throw new NodeError("MODEL_CONFIG", `${name} holds no model but, by its general.type, ${JSON.stringify(type)}`);
+  const parts = settings.get("split.count");
+  if (typeof parts === "number" && parts > 1) {
+    const text = `${name} is one of ${parts} parts of a model; join them first (llama-gguf-split --merge FIRST-PART WHOLE)`;
+    throw new NodeError("MODEL_CONFIG", text);
+  }
+}
+
+/** Settings that say that something else is computed. What only describes, or names a kernel's layout, is passed over. */
+const COMPUTED =
+  /softcapping|clamp|scale|causal|window|parallel_residual|alibi|lora_rank|expert|shared_kv|pattern|_swa$|sections|yarn|attn_factor|alpha|swin_norm|_every_|_latent_|temperature|^(?:ssm|altup|shortconv|kda|wkv)\./;
+/** Values that say that it is not. */
+const NEUTRAL: readonly unknown[] = [0, 1, false, "none"];
+/** What the gemmas' files say, and with which values they compute what weft does; any where there are none. */
+const OF_GEMMA: Readonly<Record<string, readonly unknown[] | undefined>> = {
+  "attention.sliding_window": undefined,
+  attn_logit_softcapping: undefined,
+  final_logit_softcapping: undefined,
+  "attention.sliding_window_pattern": [6],
+  "rope.freq_base_swa": [10_000],
+};
+
+/** Settings that would change what is computed and that nothing here reads. */
+function refuseUnread(settings: GgufSettings, { gemma, modelType }: Architecture): void {
+  for (const [key, value] of settings.all) {
+    const isNeutral = key === "attention.causal" ? value === true : NEUTRAL.includes(value);
+    if (!COMPUTED.test(key) || isNeutral) continue;
+    if (key === "expert_used_count") continue;
+    const isRead = gemma && Object.hasOwn(OF_GEMMA, key) && (modelType === "gemma2" || !key.startsWith("attn_"));
+    if (isRead && (OF_GEMMA[key]?.includes(value) ?? true)) continue;
+    throw settings.refusal(
+      key,
+      `${JSON.stringify(value)}, which weft does not compute from GGUF: take the model's directory`,
+    );
+  }
 }
 
 function ropeOf(settings: GgufSettings, factors: Float32Array | undefined): Readonly<Record<string, unknown>> {

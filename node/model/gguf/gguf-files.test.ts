@@ -11,7 +11,9 @@ import { readSafetensors } from "../safetensors.ts";
 import { tokenizerOfFiles } from "../tokenizer.ts";
 import { memoryFile } from "../weight-file.ts";
 import { VALUE_BLOCKS } from "./block-values.ts";
+import { ggufModel } from "./gguf-config.ts";
 import { ggufFiles } from "./gguf-files.ts";
+import { type GgufValue, readGgufHeader } from "./gguf-header.ts";
 
 // That the values are those of the blocks, golden.test.ts shows: by logits and gradients of PyTorch.
 const GOLDEN = join(import.meta.dirname, "../../golden");
@@ -132,6 +134,31 @@ it("a tensor of blocks that are read as values has them row by row", () => {
   expect(stored.packed!.values({ from: 0, to: rows })).toEqual(expected);
   expect(stored.packed!.values({ from: 3, to: 5 })).toEqual(expected.slice(3 * columns, 5 * columns));
   expect(stored.packed!.blocks(8, { from: 0, to: 1 })).toBeUndefined();
+});
+
+it.each<readonly [string, GgufValue, RegExp | undefined]>([
+  ["general.type", "adapter", /holds no model but, by its general.type, "adapter"/],
+  ["split.count", 2, /is one of 2 parts of a model; join them/],
+  ["llama.attention.causal", false, /llama\.attention\.causal is false, which weft does not compute from GGUF/],
+  ["llama.attention.sliding_window", 5, /sliding_window is 5, which/],
+  ["llama.logit_scale", 0.5, /logit_scale is 0.5, which/],
+  ["llama.attn_logit_softcapping", 50, /softcapping is 50, which/],
+  ["gemma3.attention.sliding_window_pattern", 4, /sliding_window_pattern is 4, which/],
+  ["gemma3.rope.freq_base_swa", 5000, /freq_base_swa is 5000, which/],
+  ["gemma3.attn_logit_softcapping", 50, /softcapping is 50, which/],
+  ["general.type", "model", undefined],
+  ["llama.attention.causal", true, undefined],
+  ["llama.logit_scale", 1, undefined],
+  ["llama.expert_used_count", 0, undefined],
+  ["llama.rope.scaling.finetuned", true, undefined],
+  ["gemma3.attention.sliding_window_pattern", 6, undefined],
+  ["gemma3.rope.freq_base_swa", 10_000, undefined],
+])("a file that says %s = %j", (key, value, refused) => {
+  const name = key.startsWith("gemma3.") ? "gemma3-gguf-q4" : "llama-gguf-q4";
+  const header = readGgufHeader(memoryFile("model.gguf", readFileSync(join(GOLDEN, name, "model.gguf"))));
+  const read = () => ggufModel("m", { ...header, settings: new Map([...header.settings, [key, value]]) }, undefined);
+  if (refused) expect(read).toThrow(refused);
+  else expect(read().config).toEqual(ggufModel("m", header, undefined).config);
 });
 
 it("a scale that is no number is refused where it is read", () => {

@@ -8,6 +8,9 @@ import type { OnnxValue } from "../../onnx/value.ts";
  */
 const silu = (x: OnnxValue): OnnxValue =>
   apply("QuickGelu", [x], { domain: "com.microsoft", attributes: { alpha: { float: 1 } } });
+/** x sigmoid(1.702 x), of CLIP. */
+const quickGelu = (x: OnnxValue): OnnxValue =>
+  apply("QuickGelu", [x], { domain: "com.microsoft", attributes: { alpha: { float: 1.702 } } });
 /** x Phi(x) (Hendrycks and Gimpel 2016, arXiv:1606.08415). */
 const gelu = (x: OnnxValue): OnnxValue => apply("Gelu", [x]);
 /** Its approximation by a hyperbolic tangent. */
@@ -21,6 +24,9 @@ const BY_NAME = {
   gelu_new: geluTanh,
   gelu_fast: geluTanh,
   gelu_pytorch_tanh: geluTanh,
+  gelu_python_tanh: geluTanh,
+  gelu_accurate: geluTanh,
+  quick_gelu: quickGelu,
   relu: (x: OnnxValue): OnnxValue => apply("Relu", [x]),
 } as const;
 

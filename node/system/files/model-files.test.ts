@@ -272,6 +272,22 @@ describe("a directory that is not whole is one clear line", () => {
     expect(attempt).toThrow(/^[^\n]+$/);
   });
 
+  it("shards in another folder than their index", () => {
+    const folder = modelFolder({
+      "model.safetensors.index.json": JSON.stringify({ weight_map: { a: "sub/model-1.safetensors" } }),
+    });
+    expect(() => readModelFiles(folder)).toThrow(/has no sub\/model-1\.safetensors, which/);
+    mkdirSync(join(folder, "sub"));
+    writeFileSync(join(folder, "sub/model-1.safetensors"), writeSafetensors(TENSORS));
+    expect(() => readModelFiles(folder)).toThrow(/lists sub\/model-1\.safetensors, which lies in another folder/);
+  });
+
+  it("but an adapter in it is told of, which transformers would put into the model", () => {
+    const files = { "model.safetensors": writeSafetensors(TENSORS), "adapter_config.json": "{}" };
+    const { notes } = loadBaseModel(readModelFiles(modelFolder(files)));
+    expect(notes).toEqual([expect.stringContaining("holds an adapter too; the model is used without it")]);
+  });
+
   it("a chat template that leads out of it, which an adapter would keep", () => {
     const folder = modelFolder(shards());
     writeFileSync(join(folder, "..", "weft-not-of-the-model"), "secret");

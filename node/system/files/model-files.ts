@@ -44,6 +44,10 @@ export function readModelFiles(directory: string, options: ReadModelOptions = {}
     specialTokensMap: parsed("special_tokens_map.json"),
     generationConfig: parsed("generation_config.json"),
   };
+  // transformers puts the adapter into the model there.
+  const note = names.includes("adapter_config.json")
+    ? `${directory} holds an adapter too; the model is used without it: give the directory as the adapter as well, where it is wanted`
+    : undefined;
   const readConfig = modelJson(join(directory, "config.json"), config);
   const shards = openWeightFiles(shardNames(directory, names).map((name) => join(directory, name)));
   const files: ModelFiles = {
@@ -53,6 +57,7 @@ export function readModelFiles(directory: string, options: ReadModelOptions = {}
     chatTemplates: readChatTemplates(directory, names),
     ...Object.fromEntries(Object.entries(beside).filter(([, content]) => content !== undefined)),
     shards,
+    ...(note !== undefined && { notes: [note] }),
     ...keeping(shards, options),
   };
   if (tokenizer) return files;
@@ -185,7 +190,10 @@ function indexedShards(directory: string, names: readonly string[]): readonly st
   const shards = listedShards(directory);
   const missing = shards.find((name) => !names.includes(name));
   if (missing !== undefined) {
-    throw new NodeError("MODEL_MISSING", `${directory} has no ${missing}, which ${INDEX} lists`);
+    const text = existsSync(join(directory, missing))
+      ? `${directory}: ${INDEX} lists ${missing}, which lies in another folder; put all files of weights beside the index`
+      : `${directory} has no ${missing}, which ${INDEX} lists; is the download complete?`;
+    throw new NodeError("MODEL_MISSING", text);
   }
   return shards.toSorted();
 }

@@ -25,6 +25,8 @@ describe("a folder that is no model says what it is, and what to give instead", 
     ["the Hub's cache", { "refs/main": "abc\n", "snapshots/abc/config.json": "{}" }, "give the model in it, "],
     ["a GGUF file", { "model-Q4_0.gguf": "GGUF" }, "has no config.json, but model-Q4_0.gguf; give that file"],
     ["a folder around it", { "final/config.json": "{}", "logs/x": "" }, "give the model in it, "],
+    ["a folder around several", { "a/config.json": "{}", "b/config.json": "{}" }, "one of the models in it: a, b"],
+    ["the Hub's cache without a name", { "snapshots/abc/config.json": "{}" }, "give the model in it, "],
     ["nothing", { "notes.txt": "" }, "a model directory holds config.json"],
     ["a pickle", { "config.json": "{}", "pytorch_model.bin": "" }, "pytorch_model.bin is pickles of PyTorch"],
     ["only a trainer's pickle", { "config.json": "{}", "training_args.bin": "" }, "file with weights"],
@@ -48,6 +50,15 @@ describe("a folder that is no model says what it is, and what to give instead", 
     expect(() => readSafetensors(pointer, { name: "m" })).toThrow(
       "m: this is a pointer of Git LFS and not the weights",
     );
+  });
+
+  it.each([
+    ["PK\u0003\u0004weights", "a pickle of PyTorch under the name of a safetensors file"],
+    ["GGUF\u0003\0\0\0", "a GGUF file under the name of a safetensors file"],
+    ["<!DOCTYPE html>", "the answer of a server that had not the file"],
+    ['{"error":"Repository not found"}', "the answer of a server that had not the file"],
+  ])("another file by the name of one of safetensors: %j", (content, text) => {
+    expect(() => readSafetensors(new TextEncoder().encode(content), { name: "m" })).toThrow(`m: this is ${text}`);
   });
 
   it("a tokenizer of the older form", () => {

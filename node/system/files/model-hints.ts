@@ -1,5 +1,5 @@
 /** What a folder is that is no model as weft reads them, in one line that says what to do. */
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { WRITE_TOKENIZER } from "../../model/vocabulary/made-tokenizer.ts";
 
@@ -8,7 +8,7 @@ export function noConfigText(directory: string, names: readonly string[]): strin
   if (names.some((name) => name === "adapter_config.json" || name === "adapter.json")) {
     return `${directory} holds an adapter and no model; give the model that it was trained on, and this folder as the adapter`;
   }
-  const revision = names.includes("snapshots") ? newestSnapshot(directory) : undefined;
+  const revision = names.includes("snapshots") ? cachedSnapshot(directory) : undefined;
   if (revision !== undefined) {
     return `${directory} is a folder of Hugging Face's cache; give the model in it, ${revision}`;
   }
@@ -17,15 +17,25 @@ export function noConfigText(directory: string, names: readonly string[]): strin
     return `${directory} has no config.json, but ${gguf}; give that file, ${join(directory, gguf)}`;
   const inner = names.filter((name) => existsSync(join(directory, name, "config.json")));
   if (inner.length === 1) return `${directory} has no config.json; give the model in it, ${join(directory, inner[0]!)}`;
+  if (inner.length > 1) {
+    const some = inner.slice(0, 4).join(", ");
+    const more = inner.length > 4 ? " and others" : "";
+    return `${directory} has no config.json; give one of the models in it: ${some}${more}`;
+  }
   return `${directory} has no config.json; a model directory holds config.json, model*.safetensors and tokenizer.json`;
 }
 
-/** The snapshot that `main` names. */
-function newestSnapshot(directory: string): string | undefined {
+/** The snapshot that `main` names, or the only one. */
+function cachedSnapshot(directory: string): string | undefined {
   const main = join(directory, "refs", "main");
-  if (!existsSync(main)) return undefined;
-  const path = join(directory, "snapshots", readFileSync(main, "utf8").trim().slice(0, 64));
-  return existsSync(join(path, "config.json")) ? path : undefined;
+  const all = readdirSync(join(directory, "snapshots"));
+  const name = existsSync(main)
+    ? readFileSync(main, "utf8").trim().slice(0, 64)
+    : all.length === 1
+      ? all[0]
+      : undefined;
+  const path = name === undefined ? undefined : join(directory, "snapshots", name);
+  return path !== undefined && existsSync(join(path, "config.json")) ? path : undefined;
 }
 
 /** Weights by how their files end, and what becomes safetensors of them. */

@@ -15,7 +15,7 @@ import type { ToldAddresses } from "../../interface/told-addresses.ts";
 import type { ByteStream, GossipHandlers, Link, StreamHandler, Transport } from "../../interface/transport.ts";
 import { dialReason } from "./dial-reason.ts";
 import { HearsayDial, type LookUp } from "./hearsay-dial.ts";
-import { type AddressRange, rangeOf } from "./hearsay-range.ts";
+import type { AddressRange } from "./hearsay-range.ts";
 import { Libp2pGossip } from "./libp2p-gossip.ts";
 import { Libp2pFigures } from "./libp2p-metrics.ts";
 import { createNode, type Libp2pGate, type Libp2pOptions, type WeftNode } from "./libp2p-node.ts";
@@ -61,6 +61,10 @@ export async function createLibp2pTransport(
     connections: node.getConnections().map(({ remoteAddr }) => remoteAddr),
     own: node.getMultiaddrs(),
   }));
+  node.addEventListener("peer:identify", ({ detail: { peerId, listenAddrs } }) =>
+    hearsay.listens(peerId.toString(), listenAddrs),
+  );
+  node.addEventListener("peer:disconnect", ({ detail }) => hearsay.left(detail.toString()));
   return new Libp2pTransport({ node, logger, loop, wireBytes, figures, hearsay }, options);
 }
 
@@ -177,7 +181,7 @@ class Libp2pTransport implements Transport {
 
   believable(addresses: readonly string[], from: PeerId): readonly string[] {
     const connections = this.#node.getConnections(peerIdFromString(from));
-    const tellers = connections.flatMap(({ remoteAddr }) => rangeOf(remoteAddr) ?? []);
+    const tellers = connections.flatMap(({ remoteAddr }) => this.#hearsay.tellerOf(remoteAddr) ?? []);
     return this.#hearsay.believable(addresses, tellers);
   }
 

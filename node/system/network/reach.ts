@@ -83,7 +83,7 @@ export function reachServices(
     dcutr: holePunching(acquaintance),
     holes: holesThroughRouters({
       ...{ prefix: protocolPrefix(network), isWitness: relay === true },
-      ...{ acquaintance, connectionsMax, logger },
+      ...{ acquaintance, hearsay, connectionsMax, logger },
     }),
     ...(table === true && {
       table: kadDHT({
