@@ -1,6 +1,6 @@
 /** `weft status` of a peer that runs, and of one that has ended. */
 import { existsSync } from "node:fs";
-import { cp, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, it } from "vitest";
@@ -133,6 +133,25 @@ it("says what ended a peer that failed", async () => {
   const { out } = await status();
   expect(out).toMatch(/^process +ended: this peer was removed from the network by its admins$/m);
   expect(JSON.parse((await status("--json")).out)).toMatchObject({ running: false, failure: expect.any(String) });
+});
+
+it("that cannot be written is said once for each reason, and again after it could be", async () => {
+  const said: string[] = [];
+  const onError = (error: unknown): void => void said.push(String(error));
+  const writer = createStatusWriter({ dataDirectory: folder, status: () => peer.status(), ...unheard, onError });
+  writer.note({ type: "started" } as never);
+  await writer.end();
+  const path = join(folder, "status.json");
+  for (const count of [1, 2]) {
+    await rm(path, { recursive: true, force: true });
+    // A folder of that name takes the place of a disk that takes nothing.
+    await mkdir(join(path, "in the way"), { recursive: true });
+    for (let i = 0; i < 3; i++) await writer.end();
+    expect(said).toHaveLength(count);
+    await rm(path, { recursive: true });
+    await writer.end();
+    expect(existsSync(path)).toBe(true);
+  }
 });
 
 it("is written nowhere once the directory was taken away, which is told", async () => {
