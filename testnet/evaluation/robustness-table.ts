@@ -60,6 +60,8 @@ const COMPARED = ["vetted-mean", "vetted-mean:0", "geometric-median", "multi-kru
 const MAIN: readonly Attack[] = ["inner-product", "label-flip", "hinder", "undo", "sign-flip", "mirror"];
 /** The kind of adapter by which rules are compared. */
 const KIND = "lora";
+/** The shipped rule with a try for each of nine neighbours, where eight would have two of them tried together. */
+const MORE_TRIES = "vetted-mean:16";
 /** The rule of a new network. */
 const RULE = MANIFEST_DEFAULTS.aggregation.rule;
 
@@ -113,6 +115,8 @@ export function robustnessTable({ quick = false } = {}): Table {
   const methods = [
     ...kinds.flatMap((kind) => [alone(kind), method(kind, RULE)]),
     ...TRIED_RULES.filter((rule) => rule !== RULE).map((rule) => method(KIND, rule)),
+    method(KIND, MORE_TRIES),
+    method("tri-lora", MORE_TRIES),
   ];
   const shipped = methodName(KIND, RULE);
   const suites = quick
@@ -148,6 +152,22 @@ export function robustnessTable({ quick = false } = {}): Table {
           learningRates: LOREFT_RATES,
         }),
         suite("tri-lora", "Tri-LoRA, two liars of ten, more local steps", longer("tri-lora")),
+        suite("unequal-tries", "Unequal data (Dirichlet 0.5), each neighbour tried by itself", {
+          methods: [aloneName(KIND), methodName(KIND, MORE_TRIES)],
+          attacks: ["none", "silent", "label-flip", "hinder", "undo"],
+          splits: [{ kind: "dirichlet", alpha: 0.5 }],
+        }),
+        suite("tri-lora-tries", "Tri-LoRA, each neighbour tried by itself", {
+          ...longer("tri-lora", MORE_TRIES),
+          attacks: ["none", "silent", "hinder", "undo"],
+        }),
+        suite("thirty-nine", "What a new network has, nine liars of thirty", {
+          methods: [aloneName(KIND), shipped],
+          attacks: ["none", "silent", "undo", "label-flip", "hinder", "inner-product"],
+          peers: [30],
+          liars: [9],
+          sizes: { train: 32, validation: 32, test: 48 },
+        }),
         suite("thirty", "What a new network has, six liars of thirty", {
           methods: [aloneName(KIND), shipped],
           attacks: ["none", "silent", "inner-product", "label-flip", "hinder", "undo"],
@@ -170,9 +190,9 @@ const LOREFT_RATES: Suite["learningRates"] = {
  * Suites of kinds that six local steps a round teach too little for a swarm to be ahead: with 24, three times as often through the
  * data, four peers end 0.42 (loreft) and 0.19 (tri-lora) nats ahead of those that train alone.
  */
-function longer(kind: keyof typeof TRIED_KINDS): Partial<Suite> & Pick<Suite, "methods"> {
+function longer(kind: keyof typeof TRIED_KINDS, rule: string = RULE): Partial<Suite> & Pick<Suite, "methods"> {
   return {
-    methods: [aloneName(kind), methodName(kind, RULE)],
+    methods: [aloneName(kind), methodName(kind, rule)],
     attacks: ["none", "silent", "sign-flip", "inner-product", "label-flip", "hinder", "undo"],
     localSteps: 24,
     cells: "longer",

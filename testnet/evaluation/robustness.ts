@@ -15,6 +15,8 @@ export interface AttackFigures {
   readonly attacked: number;
   /** Share of the gain over training alone that the attack takes; NaN where the honest ones gain nothing to speak of. */
   readonly lost: number;
+  /** Standard error of `lost` over the honest peers, each with and without the liars; 0 where it is not known. */
+  readonly lostError: number;
   /** By how much the peer that fares worst is above its loss alone, as a share of that; negative where all are below. */
   readonly worst: number;
   /** The same without the liars. */
@@ -76,12 +78,21 @@ function figuresOf(
     clean: meanOf(clean),
     attacked: meanOf(attacked.map(finite)),
     lost: gain >= GAIN_MIN ? (meanOf(attacked.map(finite)) - meanOf(clean)) / gain : Number.NaN,
+    lostError: gain >= GAIN_MIN ? standardError(attacked.map((loss, i) => loss - clean[i]!)) / gain : 0,
     worst: worstOf(attacked),
     worstClean: worstOf(clean),
     refused: results.attacked.peers.reduce((sum, { refused = 0 }) => sum + refused, 0),
     exits: results.attacked.peers.filter(({ hasExited }) => hasExited).length,
     blamed: results.attacked.blamed ?? 0,
   };
+}
+
+/** s / √n of the mean of numbers; 0 where they are too few, or one is none. */
+function standardError(values: readonly number[]): number {
+  const n = values.length;
+  if (n < 2 || !values.every(Number.isFinite)) return 0;
+  const mean = meanOf(values);
+  return Math.sqrt(values.reduce((sum, x) => sum + (x - mean) ** 2, 0) / (n - 1) / n);
 }
 
 /** A loss that is no number is infinitely bad. */
