@@ -102,6 +102,15 @@ export async function membershipOf(options: MembershipOptions): Promise<Membersh
   };
 }
 
+/** A word about a threshold that is raised; undefined where it is not. */
+export function raisedThresholdWarning(before: number, after: number): string | undefined {
+  if (after <= before) return undefined;
+  return (
+    `${after} signatures are asked for of what follows; who is an admin now can still sign on a branch from before with ${before}: every peer ` +
+    "warns of such an entry, and weft members log marks it"
+  );
+}
+
 /** A word about a threshold that is legal and unwise. */
 export function thresholdWarning(membership: MembershipSettings | undefined): string | undefined {
   if (membership?.kind !== "roster") return undefined;

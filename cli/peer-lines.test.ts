@@ -17,6 +17,7 @@ const NAMED: readonly PeerEvent[] = [
   { type: "clock", peer: BOB, label: "bob", aheadSeconds: 900 },
 ];
 const OTHERS: readonly PeerEvent[] = [
+  { type: "address", address: "/ip4/203.0.113.7/tcp/9000", isReached: false, isTold: false, asked: 1 },
   { type: "jumped", from: 0, to: 3 },
   { type: "refused", round: 0, reason: "loss" },
   ...exampleEvents(0),

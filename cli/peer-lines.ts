@@ -1,5 +1,6 @@
 /** What a running peer tells, as lines for a person or for a program. */
 import {
+  type AddressEvent,
   type CompanyEvent,
   counted,
   eventLogLevel,
@@ -92,6 +93,8 @@ function companyLine(event: CompanyEvent, names: PeerNames): string {
       return event.addresses === 0
         ? "no neighbour yet, and no address to dial: others dial this peer, or give --bootstrap"
         : `no neighbour since ${event.since}; ${counted(event.addresses, "known address is", "known addresses are")} dialled again and again, weft doctor looks closer`;
+    case "address":
+      return leadsHere(event);
     case "declined":
       return `${peerName(names, event.peer, event.label)} does not become a neighbour${timesWords(event.times)}: ${event.reason}`;
     case "unreachable": {
@@ -101,9 +104,16 @@ function companyLine(event: CompanyEvent, names: PeerNames): string {
   }
 }
 
+function leadsHere({ address, isReached, isTold, asked }: AddressEvent): string {
+  if (isReached) return `others get through to ${address} again, and are told of it`;
+  const told = isTold ? "it is told all the same, because it is announced" : "others are told of it no longer";
+  return `none of ${counted(asked, "neighbour")} that tried gets through to ${address}; ${told}. Let it through the firewall and the router, or give --outbound-only`;
+}
+
 const COMPANY_TYPES: ReadonlySet<string> = new Set<CompanyEvent["type"]>([
   "company",
   "alone",
+  "address",
   "declined",
   "unreachable",
 ]);

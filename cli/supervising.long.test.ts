@@ -1,6 +1,6 @@
 /** How a peer stops, and what stops it, under everything that starts programs. */
 import { execFileSync, spawnSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
@@ -124,5 +124,17 @@ describe("a peer that is stopped", { timeout: TIMEOUT_MS }, () => {
     process.kill(Number(child), "SIGTERM");
     expect(await peer.ended).toBe(0);
     expect(peer.text.err).toMatch(/^stopped after round/m);
+  });
+});
+
+describe("a peer that has started", { timeout: TIMEOUT_MS }, () => {
+  it("leaves what it has compiled to those that start while it runs", async () => {
+    const cache = join(root, "cache");
+    const env = { WEFT_CACHE: cache, NODE_COMPILE_CACHE: "" };
+    const peer = keep(watchWeft(runWords("compiled"), { env }));
+    await peer.said(LISTENS);
+    expect(readdirSync(join(cache, "code"), { recursive: true }).length).toBeGreaterThan(500);
+    peer.child.kill("SIGTERM");
+    expect(await peer.ended).toBe(0);
   });
 });

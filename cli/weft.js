@@ -9,6 +9,7 @@ import module from "node:module";
 import { constants, homedir } from "node:os";
 import { dirname, isAbsolute, join, resolve } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
+import { askForLargePages, withLargePages } from "./large-pages.js";
 import { watchParent } from "./parent-watch.js";
 
 const packageFolder = dirname(dirname(fileURLToPath(import.meta.url)));
@@ -19,6 +20,7 @@ const isCheckout = existsSync(source);
 const needed = isCheckout ? [22, 18] : [20, 0];
 
 if (isAtLeast(process.versions.node, needed)) {
+  askForLargePages();
   // libp2p uses Promise.withResolvers, which Node.js 20 lacks.
   Promise.withResolvers ??= withResolvers;
   watchParent(() => process.kill(process.pid, "SIGTERM"));
@@ -93,7 +95,10 @@ function bundledNode() {
 /** Run this same command with another Node.js and end as it ends. @param {string} binary */
 function runWith(binary) {
   // The channel closes when this process dies, however it dies; cli/main stops then.
-  const child = spawn(binary, process.argv.slice(1), { stdio: ["inherit", "inherit", "inherit", "ipc"] });
+  const child = spawn(binary, process.argv.slice(1), {
+    stdio: ["inherit", "inherit", "inherit", "ipc"],
+    env: withLargePages(process.env),
+  });
   // A terminal sends Ctrl-C to both processes; what is sent to this one alone is passed on.
   const inTerminal = Boolean(process.stdin.isTTY || process.stdout.isTTY || process.stderr.isTTY);
   process.on("SIGINT", () => inTerminal || child.kill("SIGINT"));

@@ -20,7 +20,7 @@ export { dataDirectoryLayout } from "./data-directory/layout.ts";
 export type { ErrorFacts, NodeErrorCode, Problem } from "./errors.ts";
 export { NODE_ERROR_CODES, NodeError } from "./errors.ts";
 // What may be set, and within which bounds.
-export type { CompanyEvent } from "./interface/company-event.ts";
+export type { AddressEvent, CompanyEvent } from "./interface/company-event.ts";
 export { ENGINE_OPTIONS, type EngineOptions } from "./interface/engine-options.ts";
 export type { LoopHold, LoopReport } from "./interface/event-loop.ts";
 export { LOG_LEVELS, LOG_MODULES, type LogLevel, type LogModule } from "./interface/logger.ts";
@@ -78,7 +78,7 @@ export {
 export { STANDARD_INPUT } from "./system/files/data-bytes.ts";
 export { embeddedModelDirectory } from "./system/files/embedded-model.ts";
 export { checkPassphrase, readPassphraseFile } from "./system/files/key-backup.ts";
-export { COMMAND_WAIT_MS, lockHolder, takeLock } from "./system/files/lock-file.ts";
+export { COMMAND_WAIT_MS, isCopyInUse, lockHolder, takeLock } from "./system/files/lock-file.ts";
 export { readShortText } from "./system/files/short-file.ts";
 export { type AddressFilter, addressFilter } from "./system/network/address-range.ts";
 export type { ReachOptions } from "./system/network/reach.ts";

@@ -206,6 +206,13 @@ describe("weft members", () => {
     expect((await json("list")).policy.threshold).toBe(1);
   });
 
+  it("tells who raises the threshold that it holds for what follows", async () => {
+    expect((await members("promote", bob, "--role", "admin", "--lasts", "30d")).code).toBe(0);
+    const raised = await members("policy", "--threshold", "2", "--without-quorum");
+    expect(raised).toMatchObject({ code: 0, err: expect.stringContaining("on a branch from before with 1") });
+    expect((await json("list")).policy.threshold).toBe(2);
+  });
+
   it("lets nobody decide who is no admin, and nothing that is not there", async () => {
     const notAdmin = await weft(["members", "revoke", alice, "--data-dir", at("bob")]);
     expect(notAdmin).toMatchObject({ code: 4, out: "", err: expect.stringContaining("only an admin") });

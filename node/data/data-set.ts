@@ -1,5 +1,5 @@
 /** A file of any form as rows or as running text, and in one line what it turned out to be. */
-import { arrowRows, type Unzstd } from "./arrow-rows.ts";
+import type { Unzstd } from "./arrow-rows.ts";
 import { type ChatLog, logRecords, speakersOf, spokenLog, whatsAppLog } from "./chat-log.ts";
 import { type ColumnMap, mapColumns } from "./column-map.ts";
 import { conllRows } from "./conll-rows.ts";
@@ -11,7 +11,7 @@ import { jsonArrayRows, jsonLineRows } from "./json-rows.ts";
 import { linesOfText } from "./lines.ts";
 import { LostCharacters } from "./lost-characters.ts";
 import { withSlack } from "./messenger-exports.ts";
-import { parquetRows, type RandomBytes } from "./parquet-rows.ts";
+import type { RandomBytes } from "./parquet-rows.ts";
 import { dataRefusal, type Place } from "./place.ts";
 import { readParagraphs } from "./plain-text.ts";
 import type { DataRecord } from "./record.ts";
@@ -91,11 +91,7 @@ async function* recordsAsTheyAre(
     throw dataRefusal({ file }, `this is ${magic.name}, which weft does not read; ${magic.todo}`);
   if (magic !== undefined) {
     note(TABLES[magic.form]);
-    const rows =
-      magic.form === "parquet"
-        ? parquetRows(await opened.random(), { file })
-        : arrowRows(opened.pieces, { file, unzstd: options.unzstd });
-    yield* records(rows, options, found, file);
+    yield* records(await rowsOfTable(magic.form, opened, options), options, found, file);
     return;
   }
   const { charset } = options;
@@ -110,6 +106,16 @@ async function* recordsAsTheyAre(
   }
   note(formName(form));
   yield* records(rowsOfText(form, all, { file, options }), options, found, file);
+}
+
+/** The readers of tables are loaded for tables alone: they are 200 modules, and most peers have text. */
+async function rowsOfTable(
+  form: TableForm,
+  { file, pieces, random }: DataFile,
+  { unzstd }: ReadOptions,
+): Promise<AsyncIterable<Row>> {
+  if (form === "parquet") return (await import("./parquet-rows.ts")).parquetRows(await random(), { file });
+  return (await import("./arrow-rows.ts")).arrowRows(pieces, { file, unzstd });
 }
 
 function rowsOfText(

@@ -277,6 +277,61 @@ describe("the dialer, told of addresses", () => {
   });
 });
 
+describe("a neighbour that tells of addresses where nobody answers", () => {
+  const nowhere = (peer: PeerId, from: number): string[] =>
+    Array.from({ length: 60 }, (_, i) => `/memory/${from + i}/p2p/${peer}`);
+  /** A peer whose dials hang but to the given addresses; what it has dialled, and a way to let time pass. */
+  async function hanging(connected: number) {
+    const { clock, transports, dialer } = await network([ALICE]);
+    const dialled: string[] = [];
+    const [alice] = transports as [Transport];
+    const others = Array.from({ length: connected }, (_, i) => peerIdFromPublicKey(new Uint8Array(32).fill(50 + i)));
+    alice.connected = () => others;
+    alice.dial = (address, signal) => {
+      dialled.push(address);
+      return new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason)));
+    };
+    const dials = dialer(0, [], createMemoryStore());
+    await dials.start();
+    const pass = async (ms: number): Promise<void> => {
+      for (let i = 0; i < ms / 250; i++) {
+        clock.advance(250);
+        for (let n = 0; n < 3; n++) await new Promise((resolve) => setImmediate(resolve));
+      }
+    };
+    return { dials, dialled, pass };
+  }
+
+  it("keeps nobody from the right one, which another neighbour tells: who told of what failed waits for the others", async () => {
+    const { dials, dialled, pass } = await hanging(0);
+    const right = `/memory/7/p2p/${BOB}`;
+    dials.hear(nowhere(BOB, 1000), DAVE);
+    await pass(1000);
+    dials.hear([right], CAROL);
+    // One of them is under way for ten seconds.
+    await pass(12_000);
+    expect(dialled).toContain(right);
+    expect(dialled.length).toBeLessThanOrEqual(3);
+    await dials.stop();
+  });
+
+  it("leaves room for what others tell, also where a few places are left", async () => {
+    const { dials, dialled, pass } = await hanging(13);
+    const unknown = Array.from({ length: 60 }, (_, i) => peerIdFromPublicKey(new Uint8Array(32).fill(100 + i)));
+    dials.hear(
+      unknown.map((peer) => `/memory/6/p2p/${peer}`),
+      DAVE,
+    );
+    await pass(1000);
+    expect(dialled).toHaveLength(2);
+    const right = `/memory/7/p2p/${BOB}`;
+    dials.hear([right], CAROL);
+    await pass(1000);
+    expect(dialled).toContain(right);
+    await dials.stop();
+  });
+});
+
 describe("a neighbour that says it is at ever other addresses", () => {
   it("has a few of them kept, and makes no peer forget where the others are", async () => {
     const { transports, dialer } = await network([ALICE, BOB, CAROL]);

@@ -132,7 +132,7 @@ class AddressDialer implements Dialer {
   readonly #reached = new Map<string, PeerId>();
   /** Admitted since they connected. */
   readonly #neighbours = new Set<PeerId>();
-  /** Addresses of hearsay are dialled one at a time for each peer. */
+  /** Addresses of hearsay are dialled one at a time for each peer, of each teller in its turn. */
   readonly #trying = new Map<PeerId, { readonly address: string; readonly teller: string | undefined }>();
   readonly #news: RateLimiter;
 
@@ -267,8 +267,8 @@ class AddressDialer implements Dialer {
       const hearsay = entry.origin === "heard" ? peer : undefined;
       if (hearsay !== undefined) {
         const { teller } = entry;
-        const isTurn = !this.#trying.has(hearsay) && connected + this.#trying.size < connectedEnough;
-        if (!isTurn || !this.#mayTryFor(teller)) return this.#later(address, pauseMinMs);
+        const hasPlace = !this.#trying.has(hearsay) && this.#hasPlaceFor(teller, connected);
+        if (!hasPlace || !this.#isTurnOf(teller, hearsay)) return this.#later(address, pauseMinMs);
         this.#trying.set(hearsay, { address, teller });
       }
       await this.#dial(address, { hearsay, signal });
@@ -288,11 +288,26 @@ class AddressDialer implements Dialer {
     );
   }
 
-  /** Whoever tells of many addresses that lead nowhere has a few of them tried at a time. */
-  #mayTryFor(teller: string | undefined): boolean {
-    if (teller === undefined) return true;
+  /** Whoever tells of many addresses that lead nowhere has a few of them tried at a time, and leaves some of the free places to others. */
+  #hasPlaceFor(teller: string | undefined, connected: number): boolean {
+    const { connectedEnough, heardTryingPerTellerMax } = this.#limits;
+    const free = connectedEnough - connected;
+    if (this.#trying.size >= free) return false;
     const own = [...this.#trying.values()].filter((one) => one.teller === teller).length;
-    return own < this.#limits.heardTryingPerTellerMax;
+    const half = Math.ceil(free / 2);
+    // What a table of members tells may come from many.
+    return own < (teller === undefined ? Math.max(2, half) : Math.min(half, heardTryingPerTellerMax));
+  }
+
+  /** Whether nobody else has told of addresses of a peer of which fewer tries have failed: those go first. */
+  #isTurnOf(teller: string | undefined, peer: PeerId): boolean {
+    const failures = new Map<string | undefined, number>();
+    for (const address of this.#book.addresses()) {
+      const entry = address.endsWith(`/p2p/${peer}`) ? this.#book.get(address) : undefined;
+      if (entry?.origin !== "heard") continue;
+      failures.set(entry.teller, (failures.get(entry.teller) ?? 0) + entry.failures);
+    }
+    return (failures.get(teller) ?? 0) <= Math.min(...failures.values());
   }
 
   /** `hearsay`: the peer of an address that was only heard of. */

@@ -1,8 +1,21 @@
 /** What operators are told of whom a peer has to talk to, and whom it cannot reach. */
 import type { PeerLabel } from "./peer-names.ts";
 
+/**
+ * Whether neighbours get through to a public address of this peer: told when so many were asked and none does (isReached:
+ * false), and when one does again. isTold: others hear of the address.
+ */
+export interface AddressEvent {
+  readonly type: "address";
+  readonly address: string;
+  readonly isReached: boolean;
+  readonly isTold: boolean;
+  readonly asked: number;
+}
+
 /** An event of the company, told apart by `type`. */
 export type CompanyEvent =
+  | AddressEvent
   /** found: the first neighbour; lost: the last one has gone; back: there is one again. */
   | {
       readonly type: "company";

@@ -5,6 +5,7 @@
 import type { GossipTopic } from "../../protocol/gossip-topics.ts";
 import type { PeerId } from "../../protocol/peer-id.ts";
 import type { StreamProtocol } from "../../protocol/stream-protocols.ts";
+import type { ToldAddresses } from "./told-addresses.ts";
 
 /** A stream with one other peer, in both directions. */
 export interface ByteStream {
@@ -63,6 +64,8 @@ export interface Transport {
   stop(): Promise<void>;
   /** Multiaddrs others can dial, with `/p2p/<peer>` at the end. */
   addresses(): readonly string[];
+  /** Those of its own addresses that others can judge. */
+  readonly told: ToldAddresses;
   /**
    * Connect.  isHearsay: somebody told of the address, and nobody who runs this peer: a name in it is judged by what it leads
    * to.  Throws: NodeError DIAL_FAILED.

@@ -46,7 +46,7 @@ export const KIND_RATES: Readonly<Record<LowRankKind | ReftKind | "tri-lora of a
 export const WARMUP_STEPS_MAX = 10;
 
 /** Every linear layer of a block, in the model's own names; `targets` is filled in by the model. */
-const EVERY_LINEAR = { kind: "lora", rank: 8, alpha: 16, layers: "all", targets: [] } as const;
+const EVERY_LINEAR = { kind: "lora", layers: "all", targets: [] } as const;
 
 /** What is trained where nobody says so. */
 export interface RecipeRow {
@@ -66,12 +66,17 @@ export const RECIPE_ROWS: readonly [RecipeRow, ...RecipeRow[]] = [
   },
   {
     where: { deep: false, form: ["answers"] },
-    adapter: { kind: "loreft", rank: 8, layers: "all", positions: "all" },
-    because: "edits at all positions learnt most from few questions with answers, in a ninth of LoRA's values",
+    adapter: {
+      kind: "combination",
+      lora: { ...EVERY_LINEAR, rank: 2, alpha: 4 },
+      reft: { kind: "loreft", rank: 4, layers: "all", positions: "all" },
+    },
+    because:
+      "a small LoRA and edits at all positions learnt more from each other than either alone, in a third of LoRA's values",
   },
   {
     where: {},
-    adapter: EVERY_LINEAR,
+    adapter: { ...EVERY_LINEAR, rank: 8, alpha: 16 },
     because: "LoRA on every linear layer learnt most from text that runs on",
   },
 ];

@@ -11,8 +11,11 @@ describe("the recipe of an adapter", () => {
     expect(adapter).toMatchObject({ kind: "lora", targets: ["q_proj", "up_proj"] });
   });
 
-  it("edits all positions where a shallow model is to answer", () => {
-    expect(recipeAdapter(shallow).adapter).toMatchObject({ kind: "loreft", positions: "all" });
+  it("edits all positions beside a small LoRA on every linear layer where a shallow model is to answer", () => {
+    expect(recipeAdapter(shallow).adapter).toMatchObject({
+      lora: { kind: "lora", targets: ["q_proj", "up_proj"] },
+      reft: { kind: "loreft", positions: "all" },
+    });
   });
 
   it("edits the prompt's ends of a deep model that follows instructions, and of no other", () => {

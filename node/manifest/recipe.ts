@@ -1,5 +1,5 @@
 /** The adapter, the rate and the schedule of a new network, or of a training on one machine, where nobody says otherwise. */
-import type { AdapterSettings } from "../../protocol/adapter-spec.ts";
+import type { AdapterSettings, LowRankSettings } from "../../protocol/adapter-spec.ts";
 import type { TrainingSpec } from "../../protocol/network-manifest.ts";
 import {
   type DataForm,
@@ -51,8 +51,12 @@ function fits({ where }: RecipeRow, { layers, chat, form }: RecipeFacts): boolea
 
 /** A row that says no targets means all linear layers. */
 function withTargets(adapter: AdapterSettings, targets: readonly string[]): AdapterSettings {
-  return "targets" in adapter && adapter.targets.length === 0 ? { ...adapter, targets } : adapter;
+  if (adapter.kind === "combination") return { ...adapter, lora: named(adapter.lora, targets) };
+  return "targets" in adapter ? named(adapter, targets) : adapter;
 }
+
+const named = (adapter: LowRankSettings, targets: readonly string[]): LowRankSettings =>
+  adapter.targets.length === 0 ? { ...adapter, targets } : adapter;
 
 /** Whether a model of so many layers is a deep one. */
 export const isDeep = (layers: number): boolean => layers >= DEEP_LAYERS_MIN;

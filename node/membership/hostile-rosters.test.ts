@@ -3,6 +3,7 @@ import { afterEach, describe, expect, it } from "vitest";
 import { encodeCanonical } from "../../protocol/canonical-message.ts";
 import { encodeFrame } from "../../protocol/frame.ts";
 import { rosterTopic } from "../../protocol/gossip-topics.ts";
+import { LIMITS } from "../../protocol/limits.ts";
 import { createEntry, type Entry, type EntryId, encodeEntry } from "../../protocol/membership/entry.ts";
 import { RosterEntriesSchema } from "../../protocol/membership/membership_pb.ts";
 import { encodeRosterMessage, encodeRosterMessages } from "../../protocol/membership/roster-message.ts";
@@ -110,6 +111,39 @@ describe("a member's roster", () => {
       for (let turn = 0; turn < 40; turn++) await new Promise((resolve) => setImmediate(resolve));
     }
     expect(asked).toBeLessThanOrEqual(1 + pullsPerWindowMax);
+  });
+});
+
+describe("what waits at a member", () => {
+  it("is taken a few at a time: each is a signature to verify, of whoever it is", async () => {
+    net = createConsortium(genesisWith());
+    const a = await net.up({ seed: 1 });
+    const member = await visitor(4);
+    const stranger = signerOf(9);
+    // Drafts that give a membership away which nobody has.
+    const drafts = Array.from({ length: LIMITS.rosterNoteCountMax }, (_, i) => {
+      const terms = { subject: stranger.peer, role: "trainer", notBefore: NOW, notAfter: NOW + 1 + i } as const;
+      const statement = { kind: "rotate", ...terms, replaces: member.peer } as const;
+      return encodeEntry(entryOf(net.genesis, statement, { by: [signerOf(4), stranger] }));
+    });
+    const messages = drafts.map((body) => encodeRosterMessage({ kind: "draft", body }));
+    await member.handle(STREAM_PROTOCOLS.roster, async (stream) => {
+      for await (const _ of stream.source);
+      await stream.sink([encodeFrame(encodeRosterMessages(messages))]);
+    });
+    await member.dial(a.transport.addresses()[0]!, patient());
+    const taken: number[] = [];
+    let isOver = false;
+    const look = (): void => {
+      taken.push(Object.values(a.membership.codes()).reduce((sum, count) => sum + count, 0));
+      if (!isOver) setImmediate(look);
+    };
+    setImmediate(look);
+    await a.membership.pull(member.peer);
+    isOver = true;
+    look();
+    const steps = taken.map((count, i) => count - (taken[i - 1] ?? 0));
+    expect([taken.at(-1), Math.max(...steps)]).toEqual([drafts.length, MEMBERSHIP_DEFAULTS.entriesPerTurnMax]);
   });
 });
 

@@ -107,6 +107,8 @@ export interface LogAnswer {
     readonly statement: Statement;
     /** Why it does not count; undefined when it does. */
     readonly lost: LostEntry["reason"] | undefined;
+    /** The threshold of a policy of another branch, where fewer admins have signed it than that asks for. */
+    readonly fewerThan: number | undefined;
   }[];
   readonly digest: string;
 }
@@ -275,6 +277,7 @@ function placeFrom(from: unknown): number {
 export function logAnswer(log: RosterLog): LogAnswer {
   const state = log.state();
   const lost = new Map(state.lost.map(({ id, reason }) => [id, reason]));
+  const fewer = log.signedByFewer();
   const entries = log.entries().map(({ id, parents, author, signers, issuedAt, statement }) => ({
     id,
     parents,
@@ -284,6 +287,7 @@ export function logAnswer(log: RosterLog): LogAnswer {
     issuedAt,
     statement,
     lost: lost.get(id),
+    fewerThan: fewer.get(id),
   }));
   return { kind: "log", entries, digest: state.digest };
 }

@@ -196,15 +196,20 @@ export class RosterExchange implements Conversation {
       for await (const message of frames(source, bounds)) {
         if (told === undefined) told = message;
         else {
-          for (const [i, entry] of decodeEntries(message).entries()) {
-            if (i > 0 && i % this.#limits.entriesPerTurnMax === 0) await afterOthers();
-            onEntry(entry);
-          }
+          await this.#inTurns(decodeEntries(message), onEntry);
         }
       }
       // After the entries: what a message rests on is known then.
-      for (const message of told === undefined ? [] : decodeRosterMessages(told)) onMessage(message);
+      if (told !== undefined) await this.#inTurns(decodeRosterMessages(told), onMessage);
     });
+  }
+
+  /** A few at a time: each costs signatures to verify. */
+  async #inTurns<One>(all: readonly One[], take: (one: One) => void): Promise<void> {
+    for (const [i, one] of all.entries()) {
+      if (i > 0 && i % this.#limits.entriesPerTurnMax === 0) await afterOthers();
+      take(one);
+    }
   }
 
   #askNext(turn: number): void {
@@ -218,7 +223,7 @@ export class RosterExchange implements Conversation {
   }
 }
 
-/** Each entry costs signatures to verify: everybody else has a turn in between. */
+/** Everybody else has a turn. */
 const afterOthers = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 function lacksAny(log: RosterLog, held: ReadonlySet<EntryId>): boolean {

@@ -1,15 +1,18 @@
 /** Notices that the roster has changed, or that the time of a member has come, and tells who listens. */
 import { LIMITS } from "../../protocol/limits.ts";
-import { END_OF_TIME } from "../../protocol/membership/entry.ts";
+import { END_OF_TIME, type Entry, type EntryId } from "../../protocol/membership/entry.ts";
 import { type RosterState, roleOf } from "../../protocol/membership/roster-state.ts";
 import type { PeerId } from "../../protocol/peer-id.ts";
 import type { Clock } from "../interface/clock.ts";
 import type { Logger } from "../interface/logger.ts";
 import type { RosterEvent } from "../interface/roster-event.ts";
+import { DECISION_SECONDS } from "./decisions.ts";
 import type { EquivocationProofs } from "./equivocation-proofs.ts";
 import { nearness, quorumOf, WARNING_SECONDS } from "./quorum.ts";
 import type { RosterStore } from "./roster-store.ts";
 import type { Statuses } from "./status.ts";
+
+const DAY_SECONDS = 86_400;
 
 /** What is watched: entries, proofs, and memberships that begin or end. */
 export interface RosterWatchDependencies {
@@ -33,6 +36,8 @@ export class RosterWatch {
   readonly #eventListeners: ((event: RosterEvent) => void)[] = [];
   readonly #changeListeners: ((change: RosterChange) => void)[] = [];
   #before: RosterMoment;
+  /** Entries of which was told that too few have signed them. */
+  #fewer: ReadonlyMap<EntryId, number>;
   #cancelTimer: () => void = () => {};
   #isChangeDue = false;
   #isStopped = false;
@@ -40,7 +45,11 @@ export class RosterWatch {
   constructor(dependencies: RosterWatchDependencies) {
     this.#dependencies = dependencies;
     this.#before = this.#moment();
-    dependencies.roster.onEntry(() => this.#changeSoon());
+    this.#fewer = dependencies.roster.log.signedByFewer();
+    dependencies.roster.onEntry((entry) => {
+      this.#warnOfLate(entry);
+      this.#changeSoon();
+    });
     dependencies.statuses.onRemembered(() => this.arm());
     dependencies.proofs.onProven((event) => {
       this.tell(event);
@@ -51,6 +60,7 @@ export class RosterWatch {
   /** What is there now is no news. */
   begin(): void {
     this.#before = this.#moment();
+    this.#fewer = this.#dependencies.roster.log.signedByFewer();
   }
 
   /** Tell everybody who listens for events. */
@@ -117,10 +127,40 @@ export class RosterWatch {
     const isSucceeded = succession !== undefined && succession.entry !== before.state.succession?.entry;
     this.#before = after;
     this.#dependencies.statuses.tidy();
+    if (before.state.digest !== after.state.digest) this.#warnOfFewer();
     for (const event of rosterEvents(before, after)) this.tell(event);
     for (const event of endingEvents(before, after)) this.tell(event);
     for (const listener of this.#changeListeners) listener({ isSucceeded });
     this.arm();
+  }
+
+  /** An act waits for its last signature as long as the signer likes: how old it is shows beside what others have done since. */
+  #warnOfLate({ id, issuedAt, signers, statement }: Entry): void {
+    const { roster, logger } = this.#dependencies;
+    const others = roster.log.nextParents().filter((head) => head !== id);
+    const newest = Math.max(0, ...others.map((head) => roster.log.get(head)?.issuedAt ?? 0));
+    const days = Math.floor((newest - issuedAt) / DAY_SECONDS);
+    if (newest - issuedAt <= DECISION_SECONDS) return;
+    const text =
+      "an entry came that was drawn up long before what others have signed since, which does not follow it: one of its signers held it back, " +
+      "or peers were parted for as long";
+    logger.warn(text, { entry: id, kind: statement.kind, signers, days });
+  }
+
+  /** An admin that acts on a branch from before a threshold was raised is seen, and can be removed: then that does not count. */
+  #warnOfFewer(): void {
+    const { roster, logger } = this.#dependencies;
+    const before = this.#fewer;
+    this.#fewer = roster.log.signedByFewer();
+    for (const [id, threshold] of this.#fewer) {
+      const entry = roster.log.get(id);
+      if (entry === undefined || before.has(id)) continue;
+      const { signers, statement } = entry;
+      const text =
+        "an entry counts that fewer admins have signed than the policy asks for, on a branch that does not follow the policy; where that was no " +
+        "coincidence, remove who signed it: then it counts no more, unless it is a removal";
+      logger.warn(text, { entry: id, kind: statement.kind, signers, threshold });
+    }
   }
 
   #moment(): RosterMoment {

@@ -18,11 +18,13 @@ describe("the memory of a graph", () => {
     expect(use(reduceSum(sub(exp(mul(kept, kept)), kept), [0, 1], false)).activations).toBe(2 * ONE);
   });
 
-  it("has each range of a file once, and of a table the rows that are taken", () => {
+  it("has each range of a file once, and of a table the large pages of the rows that are taken", () => {
     const range = { location: "w", offset: 0, length: 40_000 };
     const w = externalValue("w", "float32", [100, 100], range);
     const again = externalValue("again", "float32", [100, 100], range);
     expect(use(gemm(gemm(x, w), again)).weights).toBe(40_000);
-    expect(use(gather(w, ints([1, 2]))).weights).toBe(800);
+    const table = externalValue("table", "float32", [10_000, 1000], { ...range, length: 40_000_000 });
+    expect(use(gather(table, ints([1, 2]))).weights).toBe(2 * 2 ** 21);
+    expect(use(gather(w, ints([1, 2]))).weights).toBe(40_000);
   });
 });

@@ -11,7 +11,7 @@ import type { OnnxGraph, OnnxNode, OnnxValue } from "./value.ts";
 export interface MemoryUse {
   /** Most bytes of computed values that are held at a time. */
   readonly activations: number;
-  /** Bytes of weights that lie in files, each range once; of those that only rows are taken from, these rows. */
+  /** Bytes of weights that lie in files, each range once; of those that only rows are taken from, these rows' pages. */
   readonly weights: number;
   /** Constants that are part of the model. */
   readonly constants: number;
@@ -108,6 +108,15 @@ function readersOfBuffers(order: readonly OnnxNode[], bufferOf: Map<OnnxValue, O
   return readers;
 }
 
+/** Of a mapped file the kernel brings in so much at a time, where it holds it in large pages. */
+const LARGE_PAGE_BYTES = 2 ** 21;
+
+/** Bytes that come in with the rows of `table` that are taken, which lie anywhere in it. */
+function pagesOfRows(table: OnnxValue, taken: OnnxValue): number {
+  const rowBytes = valueBytes(table) / (table.shape[0] ?? 1);
+  return (valueBytes(taken) / rowBytes) * Math.max(rowBytes, LARGE_PAGE_BYTES);
+}
+
 function storedBytes(order: readonly OnnxNode[]): Pick<MemoryUse, "weights" | "constants"> {
   const ranges = new Map<string, number>();
   const seen = new Set<OnnxValue>();
@@ -122,7 +131,7 @@ function storedBytes(order: readonly OnnxNode[]): Pick<MemoryUse, "weights" | "c
       if (value.source.kind !== "external") continue;
       const { location, offset } = value.source.range;
       const rowsOnly = node.op === "Gather" && i === 0;
-      const bytes = rowsOnly ? Math.min(valueBytes(value), valueBytes(node.outputs[0]!)) : valueBytes(value);
+      const bytes = rowsOnly ? Math.min(valueBytes(value), pagesOfRows(value, node.outputs[0]!)) : valueBytes(value);
       const key = `${location} ${offset}`;
       ranges.set(key, Math.max(ranges.get(key) ?? 0, bytes));
     }

@@ -89,7 +89,7 @@ async function start(given: NetworkPeerOptions, shutdown: Shutdown): Promise<Net
   const options = { ...given, onEvent };
   options.stopping?.throwIfAborted();
   const network = await openPeerNetwork(options, files, shutdown);
-  const { membership, exchange, transport, dialer, company } = network;
+  const { membership, exchange, transport, dialer, company, addressWatch } = network;
   files.logs.nameBy((peer) => membership?.proposals.labelOf(peer));
   const isRelay = membership?.roleOf(files.signer.peer) === "relay";
   const lacks = isRelay ? undefined : options.lacks;
@@ -104,6 +104,7 @@ async function start(given: NetworkPeerOptions, shutdown: Shutdown): Promise<Net
   shutdown.add(() => exchange.stop());
   shutdown.add(() => dialer.stop());
   shutdown.add(async () => company.stop());
+  shutdown.add(() => addressWatch.stop());
   let act: ActOnRoster | undefined;
   if (membership !== undefined) {
     act = await serveOperators(rosterDesk(membership, files, transport), files, shutdown);

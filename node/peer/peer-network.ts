@@ -1,9 +1,11 @@
 /** How one peer is connected: transport, membership, exchange of updates and dialling, each told what the others need. */
 import { LIMITS } from "../../protocol/limits.ts";
 import type { PeerId } from "../../protocol/peer-id.ts";
+import { AddressWatch } from "../exchange/address-watch.ts";
+import { askForCheckup } from "../exchange/checkup.ts";
 import { createDialer, type Dialer } from "../exchange/dialer.ts";
 import { createExchange, type Exchange } from "../exchange/exchange.ts";
-import { CONNECTION_LIMITS } from "../exchange/exchange-limits.ts";
+import { CONNECTION_LIMITS, EXCHANGE_DEFAULTS } from "../exchange/exchange-limits.ts";
 import type { Clock } from "../interface/clock.ts";
 import { namedClock } from "../interface/event-loop.ts";
 import type { PeerEvent } from "../interface/peer-event.ts";
@@ -28,11 +30,15 @@ export interface PeerNetwork {
   readonly dialer: Dialer;
   /** Tells of neighbours that come and go, and of whom cannot be reached. */
   readonly company: Company;
+  /** Finds out whether others get through to this peer's addresses. */
+  readonly addressWatch: AddressWatch;
   /** What the record of everything sent says of the budget from now on, and what no update follows that it has not counted. */
   account(privacy: PrivacyGuard): void;
   /** Refuse these peers, and no others, from now on: connections with them are closed, and none is opened. */
   cutOff(peers: readonly PeerId[]): void;
 }
+
+const CHECKUP_LIMITS = { timeoutMs: EXCHANGE_DEFAULTS.checkupTimeoutMs };
 
 /** What the transport asks of parts that are made after it. */
 class Gate {
@@ -96,9 +102,16 @@ export async function openPeerNetwork(
       isShutOut: (peer) => membership?.statusOf(peer) === "removed",
     },
   );
+  const watchClock = clockOf("the watch over addresses");
+  const addressWatch = new AddressWatch({
+    ...{ transport, clock: watchClock, logger: logs.of("network"), onEvent: options.onEvent },
+    neighbours: () => exchange.admitted().filter((peer) => exchange.shares(peer, "checkup")),
+    ask: async (peer, addresses, signal) =>
+      (await askForCheckup({ transport, clock: watchClock }, { peer, addresses, signal }, CHECKUP_LIMITS)).reached,
+  });
   membership?.onChange(() => dialer.review());
   return {
-    ...{ transport, membership, exchange, dialer, company },
+    ...{ transport, membership, exchange, dialer, company, addressWatch },
     account: (privacy) => {
       gate.privacy = privacy;
       exchange.onEarlierLife((earlier) => privacy.follows(earlier));
@@ -137,7 +150,7 @@ async function openTransport(
 
 /** Have the parts tell each other, and the surroundings, who comes and goes; the membership begins to answer. */
 export async function connectParts(
-  { transport, membership, exchange, dialer, company }: PeerNetwork,
+  { transport, membership, exchange, dialer, company, addressWatch }: PeerNetwork,
   onEvent: (event: PeerEvent) => void,
 ): Promise<void> {
   if (membership !== undefined) {
@@ -151,6 +164,7 @@ export async function connectParts(
   exchange.onAdmitted((peer) => company.join(peer));
   exchange.onLeft((peer) => company.leave(peer));
   exchange.onAdmitted((peer) => dialer.meet(peer));
+  exchange.onAdmitted(() => addressWatch.meet());
   exchange.onAddresses((addresses, from) => dialer.hear(addresses, from));
   transport.onDiscovered((addresses) => dialer.hear(addresses, "discovery"));
 }

@@ -107,14 +107,18 @@ function withFailure(
 
 /** What news of neighbours changes. */
 function companyNews(
-  { unreachable }: PeerView,
-  event: Extract<PeerEvent, { type: "neighbours" | "company" | "alone" | "unreachable" }>,
+  { unreachable, addresses }: PeerView,
+  event: Extract<PeerEvent, { type: "neighbours" | "company" | "alone" | "unreachable" | "address" }>,
 ): Partial<PeerView> {
   switch (event.type) {
     case "neighbours":
       return { neighbours: event.connected };
     case "alone":
       return { aloneSince: event.since };
+    case "address": {
+      const others = addresses.filter((address) => address !== event.address);
+      return { addresses: event.isTold ? [...others, event.address] : others };
+    }
     case "unreachable":
       return { unreachable: withFailure(unreachable, event) };
     case "company": {
@@ -161,6 +165,7 @@ export function foldPeerEvent(view: PeerView, event: PeerEvent): PeerView {
     case "neighbours":
     case "company":
     case "alone":
+    case "address":
     case "unreachable":
       return { ...view, ...companyNews(view, event) };
     case "request":

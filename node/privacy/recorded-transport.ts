@@ -10,6 +10,7 @@ import type { PeerId } from "../../protocol/peer-id.ts";
 import type { StreamKind, StreamProtocol } from "../../protocol/stream-protocols.ts";
 import type { EgressKind, EgressLedger } from "../interface/egress.ts";
 import type { Logger } from "../interface/logger.ts";
+import type { ToldAddresses } from "../interface/told-addresses.ts";
 import type { ByteStream, GossipHandlers, Link, StreamHandler, Transport } from "../interface/transport.ts";
 
 /** The transport that is recorded, and the record. */
@@ -90,6 +91,10 @@ class RecordedTransport implements Transport {
 
   stop(): Promise<void> {
     return this.#inner.stop();
+  }
+
+  get told(): ToldAddresses {
+    return this.#inner.told;
   }
 
   addresses(): readonly string[] {

@@ -70,6 +70,8 @@ export class RosterLog {
   readonly #pending = new Map<EntryId, WaitingEntry>();
   readonly #proven = new Set<PeerId>();
   #state: RosterState | undefined;
+  /** Of all entries; what it has found out of each is asked for again and again. */
+  #whole: RosterView | undefined;
 
   /** @throws GENESIS_INVALID when membership is open, or too few founders have signed. */
   constructor(genesis: Genesis, { verify = verifyStrictly, entryCountMax = Infinity }: RosterLogOptions = {}) {
@@ -148,7 +150,7 @@ export class RosterLog {
 
   /** How many other peers an invite has admitted: it is used up for `subject` when these are as many as its uses. */
   usesOf(invite: string, subject: PeerId): number {
-    return new RosterView(this.#graph, this.#settings, undefined).usesBefore(invite, subject, undefined);
+    return this.#view().usesBefore(invite, subject, undefined);
   }
 
   /** How many entries are here. */
@@ -163,8 +165,18 @@ export class RosterLog {
   undoneBy(peer: PeerId, parents: readonly EntryId[]): readonly { readonly entry: Entry; readonly place: number }[] {
     const past = this.#graph.pastOf(parents);
     if (past === undefined) return [];
-    const view = new RosterView(this.#graph, this.#settings, undefined);
-    return view.undoneBy(peer, past).map(({ entry, index }) => ({ entry, place: index }));
+    return this.#view()
+      .undoneBy(peer, past)
+      .map(({ entry, index }) => ({ entry, place: index }));
+  }
+
+  /** Entries that fewer admins signed than a policy of another branch asks for, with its threshold: see RosterView. */
+  signedByFewer(): ReadonlyMap<EntryId, number> {
+    return new Map(
+      this.#view()
+        .signedByFewer()
+        .map(({ placed, threshold }) => [placed.entry.id, threshold]),
+    );
   }
 
   /** Whether an entry may enter once all its signers have signed it: by what is here, its parents among that. */
@@ -212,6 +224,7 @@ export class RosterLog {
     if (wrong !== undefined) return refused("SIGNATURE_INVALID", `the signature of ${wrong} is not over it`, entry);
     this.#graph.place(entry, past);
     this.#state = undefined;
+    this.#whole = undefined;
     return { outcome: "added", entry, alsoAdded: [] };
   }
 
@@ -262,9 +275,14 @@ export class RosterLog {
     return added;
   }
 
+  #view(): RosterView {
+    this.#whole ??= new RosterView(this.#graph, this.#settings, undefined);
+    return this.#whole;
+  }
+
   #derive(): RosterState {
     const graph = this.#graph;
-    const view = new RosterView(graph, this.#settings, undefined);
+    const view = this.#view();
     const ordered = graph.placed.toSorted(inOrder);
     const members = new Map<PeerId, Standing>();
     const peers = new Set([...foundersOf(this.#settings).map(({ peer }) => peer), ...graph.subjects()]);

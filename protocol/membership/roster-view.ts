@@ -32,6 +32,12 @@ export interface Standing extends Terms {
   readonly grant: EntryId | undefined;
 }
 
+/** Who of an entry's signers counts, and how many have to. */
+interface Support {
+  readonly counting: readonly PeerId[];
+  readonly threshold: number;
+}
+
 const FOUNDER_TERMS = { notBefore: 0, notAfter: END_OF_TIME };
 
 /** The state that one set of entries comes to; each answer is computed once. */
@@ -41,6 +47,7 @@ export class RosterView {
   readonly #founders: ReadonlyMap<PeerId, Role>;
   readonly #within: EntrySet | undefined;
   readonly #losses = new Map<number, LossReason | "counts">();
+  readonly #supports = new Map<number, Support>();
 
   /** @param within - the entries to look at, closed under "precedes"; all when undefined. */
   constructor(graph: RosterGraph, settings: RosterSettings, within: EntrySet | undefined) {
@@ -146,16 +153,36 @@ export class RosterView {
         return false;
       if (statement.kind === "revoke" || this.lossOf(placed) !== undefined) return false;
       if (statement.kind === "rotate" && statement.replaces === peer) return true;
-      const others = signers.filter((other) => other !== peer && this.#signatureCounts(other, placed)).length;
-      return others < this.policy(placed.past).threshold;
+      const { counting, threshold } = this.#supportOf(placed);
+      return counting.filter((other) => other !== peer).length < threshold;
+    });
+  }
+
+  /**
+   * Entries that count although fewer admins signed them than a policy asks for that counts: neither had heard of the other. Who was an
+   * admin before a threshold was raised can sign on a branch of before, as many as were asked for there.
+   * threshold: the highest of those policies.
+   */
+  signedByFewer(): readonly { readonly placed: PlacedEntry; readonly threshold: number }[] {
+    const policies = this.#counting(this.#graph.policies, this.#within);
+    if (policies.length === 0) return [];
+    return this.#graph.placed.flatMap((placed) => {
+      const thresholds = policies
+        .filter((policy) => areConcurrent(policy, placed))
+        .map(({ entry: { statement } }) => (statement.kind === "policy" ? statement.policy.threshold : 0));
+      const threshold = Math.max(0, ...thresholds);
+      const { signers, issuedAt } = placed.entry;
+      const isFewer = signers.filter((peer) => this.isAdminAt(peer, placed.past, issuedAt)).length < threshold;
+      const isOfView = contains(this.#within, placed.index);
+      return isFewer && isOfView && this.lossOf(placed) === undefined ? [{ placed, threshold }] : [];
     });
   }
 
   #judge(placed: PlacedEntry): LossReason | undefined {
-    const { statement, signers } = placed.entry;
+    const { statement } = placed.entry;
     if (statement.kind === "revoke") return undefined;
-    const counting = signers.filter((peer) => this.#signatureCounts(peer, placed)).length;
-    if (counting < this.policy(placed.past).threshold) return "SIGNERS_REMOVED";
+    const { counting, threshold } = this.#supportOf(placed);
+    if (counting.length < threshold) return "SIGNERS_REMOVED";
     // A new key stands only while nothing else happened to the old one meanwhile: not even a rotation to a third key.
     if (statement.kind === "rotate" && this.#isStruck(statement.replaces, placed)) return "REMOVAL_WINS";
     if (statement.kind === "admit" && statement.invite !== undefined) {
@@ -163,6 +190,15 @@ export class RosterView {
       if (this.usesBefore(key, statement.subject, placed) >= uses) return "INVITE_USED";
     }
     return undefined;
+  }
+
+  #supportOf(placed: PlacedEntry): Support {
+    const known = this.#supports.get(placed.index);
+    if (known !== undefined) return known;
+    const counting = placed.entry.signers.filter((peer) => this.#signatureCounts(peer, placed));
+    const support = { counting, threshold: this.policy(placed.past).threshold };
+    this.#supports.set(placed.index, support);
+    return support;
   }
 
   #signatureCounts(peer: PeerId, placed: PlacedEntry): boolean {

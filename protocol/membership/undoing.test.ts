@@ -1,10 +1,11 @@
 /** What the end of a key would undo, and what could enter, before anything is signed. */
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { createSigner, type Signer } from "../envelope.ts";
 import { ALICE, BOB, exampleSecretKey, SELF } from "../vectors/example-network.ts";
-import { CAROL, DAVE, DAY, EXAMPLE_GENESIS, NOW, signedEntry, termsOf } from "../vectors/example-roster.ts";
-import { type Entry, type EntryId, encodeEntry, type Statement } from "./entry.ts";
+import { CAROL, DAVE, DAY, EXAMPLE_GENESIS, NOW, ROSTER_ID, signedEntry, termsOf } from "../vectors/example-roster.ts";
+import { createEntry, type Entry, type EntryId, encodeEntry, type Statement } from "./entry.ts";
 import { RosterLog } from "./roster-log.ts";
+import { RosterView } from "./roster-view.ts";
 import { POLICY_DEFAULTS } from "./settings.ts";
 
 const FRANK = createSigner(exampleSecretKey(7));
@@ -90,4 +91,32 @@ describe("an entry that waits for signatures", () => {
   ])("may not enter where %s", (_, entry) => {
     expect(logOf(first).mayEnter(unsigned(entry))).toBe(false);
   });
+});
+
+test("what each entry comes to is found once, however often drafts are looked at", () => {
+  const log = new RosterLog(EXAMPLE_GENESIS, { verify: () => true });
+  let parents: readonly EntryId[] = [];
+  const subjects = [CAROL, DAVE, FRANK];
+  for (let n = 0; n < 30; n++) {
+    const unsigned = createEntry({
+      ...{ networkId: ROSTER_ID, parents, author: SELF.peer, signers: [SELF.peer, ALICE.peer], sequence: n },
+      ...{ issuedAt: NOW, statement: admit(subjects[n % 3]!, n % 5 === 0 ? "admin" : "trainer") },
+    });
+    // Signatures are not what is measured.
+    const entry = { ...unsigned, signatures: unsigned.signers.map(() => new Uint8Array(64).fill(1)) };
+    expect(log.add(encodeEntry(entry), NOW).outcome).toBe("added");
+    parents = [entry.id];
+  }
+  const judged = vi.spyOn(RosterView.prototype, "isAdminAt");
+  log.undoneBy(SELF.peer, []);
+  const once = judged.mock.calls.length;
+  // As for the drafts of an admin who has as many as it may, and for requests that wait.
+  for (let n = 0; n < 32; n++) log.undoneBy(SELF.peer, []);
+  log.usesOf("cd".repeat(32), DAVE.peer);
+  expect([once > 0, judged.mock.calls.length]).toEqual([true, once]);
+  judged.mockRestore();
+  const withMore = signedEntry(revoke(CAROL), { parents });
+  log.add(encodeEntry(withMore), NOW);
+  expect(log.undoneBy(ALICE.peer, parents)).toEqual([]);
+  expect(log.undoneBy(ALICE.peer, [])).toHaveLength(30);
 });

@@ -11,6 +11,7 @@ const TYPES: Readonly<Record<PeerEvent["type"], true>> = {
   company: true,
   alone: true,
   unreachable: true,
+  address: true,
   declined: true,
   update: true,
   published: true,

@@ -172,6 +172,7 @@ export function progressLine(event: PeerEvent, manifest: NetworkManifest, names:
     case "company":
     case "alone":
     case "declined":
+    case "address":
     case "unreachable":
     case "loop":
     case "published":

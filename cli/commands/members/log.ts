@@ -15,7 +15,8 @@ export const logMembersCommand: CommandRow = {
   options: [VERIFY, ...ROSTER_OPTIONS],
   example: "weft members log --verify --data-dir alice",
   json: {
-    entries: "id, issuedAt, statement, signers, and lost with the reason where an entry does not count",
+    entries:
+      "id, issuedAt, statement, signers, lost with the reason where an entry does not count, and fewerThan with the threshold of a policy of another branch that its signers do not reach",
     digest: "the same at peers with the same roster",
     "problems?": "with --verify: what is not valid",
     "isRight?": "with --verify: whether all is",
@@ -45,9 +46,10 @@ async function run(options: RosterFlags & { readonly verify?: boolean }, termina
 }
 
 function line(
-  { id, issuedAt, statement, signers, lost }: LogAnswer["entries"][number],
+  { id, issuedAt, statement, signers, lost, fewerThan }: LogAnswer["entries"][number],
   labels: Readonly<Record<string, string>>,
 ): string {
   const reason = lost === undefined ? "" : `; DOES NOT COUNT: ${LOSS_WORDS[lost]}`;
-  return `${id.slice(0, 12)} ${dateWords(issuedAt)}: ${statementWords(statement, labels)}; signed by ${signers.length}${reason}`;
+  const fewer = fewerThan === undefined ? "" : `, FEWER THAN THE ${fewerThan} of a policy that it does not follow`;
+  return `${id.slice(0, 12)} ${dateWords(issuedAt)}: ${statementWords(statement, labels)}; signed by ${signers.length}${fewer}${reason}`;
 }

@@ -2,10 +2,10 @@
 
 import type { CommandRow } from "../../command-row.ts";
 import { MOTION_JSON } from "../../json-shapes.ts";
-import { POLICY_OPTIONS, type PolicyOptions } from "../../membership-options.ts";
+import { POLICY_OPTIONS, type PolicyOptions, raisedThresholdWarning } from "../../membership-options.ts";
 import type { RosterFlags } from "../../roster-action.ts";
 import { ALONE, ROSTER_OPTIONS, WITHOUT_QUORUM } from "../../shared-options.ts";
-import type { Terminal } from "../../terminal.ts";
+import { EXIT_OK, type Terminal } from "../../terminal.ts";
 
 /** The row of `weft members policy`, and what it runs. */
 export const policyMembersCommand: CommandRow = {
@@ -36,5 +36,8 @@ async function run(options: RosterFlags & PolicyOptions, terminal: Terminal): Pr
       certificateSeconds: options.membershipLasts ?? policy.certificateSeconds,
     },
   } as const;
-  return await decide(operator, { kind: "propose", statement }, options, terminal);
+  const code = await decide(operator, { kind: "propose", statement }, options, terminal);
+  const warning = raisedThresholdWarning(policy.threshold, statement.policy.threshold);
+  if (code === EXIT_OK && warning !== undefined) terminal.err(`warning: ${warning}\n`);
+  return code;
 }

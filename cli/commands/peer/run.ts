@@ -46,7 +46,7 @@ export async function runPeer(options: RunOptions, terminal: Terminal, digests?:
   refuseTwoForms(options);
   const { tellNews } = await import("../../peer-lines.ts");
   const { tellPeerWork } = await import("../../peer-work.ts");
-  const { tellWork } = await workDoor();
+  const { saveCompiledCode, tellWork } = await workDoor();
   const { peerOptions } = await import("../../run-options.ts");
   const { createStatusWriter } = await import("../../status-file.ts");
   const folder = dataDirectory(options.dataDir, terminal.environment);
@@ -65,6 +65,7 @@ export async function runPeer(options: RunOptions, terminal: Terminal, digests?:
   });
   const names = new PeerNames();
   peer.events((event) => {
+    if (event.type === "started") saveCompiledCode();
     if (event.type !== "session") status.note(event);
     const manifest = peer.status()?.manifest;
     if (manifest === undefined) return;

@@ -1,6 +1,6 @@
 /** `weft status` of a peer that runs, and of one that has ended. */
 import { existsSync } from "node:fs";
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { cp, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, it } from "vitest";
@@ -104,6 +104,25 @@ it("tells a peer that starts from one that stopped, and a killed one from whoeve
     JSON.stringify({ process: process.pid, startedAt: "another time", boot: "another" }),
   );
   expect((await status()).out).toMatch(/^process +not running \(it was killed/m);
+});
+
+it("of a copy that was made while the peer ran is what its files say, and asks the peer of the other directory nothing", async () => {
+  const lock = await takeLock(join(folder, "lock"));
+  const writer = createStatusWriter({ dataDirectory: folder, status: () => peer.status(), ...unheard });
+  writer.note({ type: "started" } as never);
+  await writer.end();
+  const copy = `${folder}-copy`;
+  try {
+    // The socket cannot be copied; a copy made by cp leads to the same interface by its path in admin.json.
+    await cp(folder, copy, { recursive: true, filter: (path) => !path.endsWith(".sock") });
+    const { code, out, err } = await weft(["status", "--data-dir", copy]);
+    expect([code, out]).toEqual([0, expect.stringMatching(/^process +\d+, which runs in another directory$/m)]);
+    expect(err).toContain("this directory is a copy of one whose peer runs");
+    expect(JSON.parse((await weft(["status", "--json", "--data-dir", copy])).out)).toMatchObject({ running: false });
+  } finally {
+    await lock.release();
+    await rm(copy, { recursive: true, force: true });
+  }
 });
 
 it("says what ended a peer that failed", async () => {

@@ -7,6 +7,7 @@ import type { Trainer, TrainerOptions } from "../../interface/trainer.ts";
 import { gaussianSource } from "../../privacy/gaussian-noise.ts";
 import { createTrainer } from "../../training/trainer.ts";
 import { readModelFiles } from "../files/model-files.ts";
+import { saveCompiledCode } from "../platform/compiled-code.ts";
 import { createSecureRandom } from "../platform/secure-random.ts";
 import { onWork } from "../platform/work-channel.ts";
 import { createOnnxRuntime } from "./onnxruntime.ts";
@@ -50,6 +51,7 @@ async function open(options: TrainerOptions): Promise<Trainer> {
   const adapter = await withOwnKind(options.adapter);
   const opened = await createTrainer({ runtime, files, random: createSecureRandom() }, { ...options, adapter });
   releaseHeap();
+  saveCompiledCode();
   return opened;
 }
 

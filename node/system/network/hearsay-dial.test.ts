@@ -39,6 +39,8 @@ function nodeWith(connections: readonly string[], own: readonly string[] = []): 
 const OUTSIDE = "/ip4/198.51.100.1/tcp/1";
 const INSIDE = "/ip4/10.0.0.1/tcp/1";
 const HERE = "/ip4/127.0.0.1/tcp/1";
+const RELAY = "12D3KooWDpJ7As7BWAwRMfu1VU2WCqNjvq387JEYKDBj4kx6nXTN";
+const HERE_THROUGH_RELAY = `${HERE}/p2p/${RELAY}/p2p-circuit`;
 const texts = async (found: Promise<readonly { toString(): string }[]>): Promise<string[]> => (await found).map(String);
 
 describe("a name that somebody tells of", () => {
@@ -61,6 +63,25 @@ describe("a name that somebody tells of", () => {
     expect(await texts(dial.targets(address))).toEqual(["/ip4/10.1.2.3/tcp/1"]);
     expect(dial.believable(["/dns4/here.example/tcp/1"], ["private"])).toHaveLength(1);
     expect(await texts(dial.targets("/dns4/here.example/tcp/1"))).toEqual([]);
+  });
+
+  it("is told by whom a relay carries as by somebody from elsewhere, unless the relay listens on this machine alone", async () => {
+    const dial = nodeWith([HERE_THROUGH_RELAY]);
+    const from = multiaddr(HERE_THROUGH_RELAY);
+    const tellers = () => [dial.tellerOf(from), ...dial.tellersNow()];
+    expect(tellers()).toEqual(["public", "public"]);
+    dial.listens(RELAY, [multiaddr(HERE), multiaddr(INSIDE)]);
+    expect(tellers()).toEqual(["public", "public"]);
+    dial.listens(RELAY, [multiaddr(HERE)]);
+    expect(tellers()).toEqual(["machine", "machine"]);
+    expect(dial.tellerOf(multiaddr(`${INSIDE}/p2p/${RELAY}/p2p-circuit`))).toBe("public");
+    expect([HERE, INSIDE, OUTSIDE].map((one) => dial.tellerOf(multiaddr(one)))).toEqual([
+      "machine",
+      "private",
+      "public",
+    ]);
+    dial.left(RELAY);
+    expect(tellers()).toEqual(["public", "public"]);
   });
 
   it("is not dialled over a real network where it leads to this machine; a name that was given is", async () => {

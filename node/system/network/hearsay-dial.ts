@@ -5,6 +5,7 @@
 import { lookup } from "node:dns/promises";
 import { type Multiaddr, multiaddr } from "@multiformats/multiaddr";
 import { type AddressRange, isBelievable, rangeOf } from "./hearsay-range.ts";
+import { isRelayed, relayOf } from "./relayed-address.ts";
 
 /** The addresses of a name.  family: 4, 6, or 0 for both.  Throws: what the system says. */
 export type LookUp = (
@@ -23,6 +24,8 @@ export class HearsayDial {
   readonly #lookUp: LookUp;
   /** By address: where those are that told of it. The oldest is forgotten first. */
   readonly #told = new Map<string, ReadonlySet<AddressRange>>();
+  /** Connected peers of which all addresses that they say they have are of this machine. */
+  readonly #onMachine = new Set<string>();
   /** What is dialled now because this peer decided to, and how often. */
   readonly #decided = new Map<string, number>();
   #surroundings: () => { readonly connections: readonly Multiaddr[]; readonly own: readonly Multiaddr[] } = () => ({
@@ -37,6 +40,28 @@ export class HearsayDial {
   /** Connections of the node and its own addresses, as they are at any time. */
   attach(surroundings: () => { readonly connections: readonly Multiaddr[]; readonly own: readonly Multiaddr[] }): void {
     this.#surroundings = surroundings;
+  }
+
+  /** A connected peer says where it listens. */
+  listens(peer: string, addresses: readonly Multiaddr[]): void {
+    const isHere = addresses.length > 0 && addresses.every((address) => rangeOf(address) === "machine");
+    if (isHere) this.#onMachine.add(peer);
+    else this.#onMachine.delete(peer);
+  }
+
+  /** A peer is connected no more. */
+  left(peer: string): void {
+    this.#onMachine.delete(peer);
+  }
+
+  /**
+   * Where somebody is, by the address of its connection; undefined where that shows nothing. Whom a relay carries may be wherever the
+   * relay can be reached, whatever way leads from here to the relay: on this machine only where the relay listens nowhere else.
+   */
+  tellerOf(from: Multiaddr): AddressRange | undefined {
+    if (!isRelayed(from)) return rangeOf(from);
+    const isHere = rangeOf(from) === "machine" && this.#onMachine.has(relayOf(from) ?? "");
+    return isHere ? "machine" : "public";
   }
 
   /** Of addresses that somebody whose connections come from `tellers` tells of, those that may be dialled; they are noted. */
@@ -55,7 +80,7 @@ export class HearsayDial {
   /** Where everybody is who may have told of something: one connection from elsewhere, and nobody is believed as a local. */
   tellersNow(): readonly AddressRange[] {
     const { connections } = this.#surroundings();
-    const ranges = connections.flatMap((address) => rangeOf(address) ?? []);
+    const ranges = connections.flatMap((address) => this.tellerOf(address) ?? []);
     if (connections.length === 0) return this.nearby();
     if (ranges.length === 0 || ranges.includes("public")) return ["public"];
     return ranges.includes("private") ? ["private"] : ["machine"];

@@ -11,10 +11,11 @@ import type { StreamProtocol } from "../../../protocol/stream-protocols.ts";
 import { NodeError } from "../../errors.ts";
 import type { LoopMarks } from "../../interface/event-loop.ts";
 import type { Logger } from "../../interface/logger.ts";
+import type { ToldAddresses } from "../../interface/told-addresses.ts";
 import type { ByteStream, GossipHandlers, Link, StreamHandler, Transport } from "../../interface/transport.ts";
 import { dialReason } from "./dial-reason.ts";
 import { HearsayDial, type LookUp } from "./hearsay-dial.ts";
-import { type AddressRange, rangeOf } from "./hearsay-range.ts";
+import type { AddressRange } from "./hearsay-range.ts";
 import { Libp2pGossip } from "./libp2p-gossip.ts";
 import { Libp2pFigures } from "./libp2p-metrics.ts";
 import { createNode, type Libp2pGate, type Libp2pOptions, type WeftNode } from "./libp2p-node.ts";
@@ -23,6 +24,7 @@ import { byteStreamOf } from "./libp2p-stream.ts";
 import { listenError, portInUse } from "./listen-error.ts";
 import { originOf } from "./pending-inbound.ts";
 import { isRelayed } from "./relayed-address.ts";
+import { ToldPublic } from "./told-public.ts";
 import { createWireBytes, type WireBytes, wireMetrics } from "./wire-bytes.ts";
 
 export type { Libp2pOptions } from "./libp2p-node.ts";
@@ -58,11 +60,16 @@ export async function createLibp2pTransport(
     connections: node.getConnections().map(({ remoteAddr }) => remoteAddr),
     own: node.getMultiaddrs(),
   }));
+  node.addEventListener("peer:identify", ({ detail: { peerId, listenAddrs } }) =>
+    hearsay.listens(peerId.toString(), listenAddrs),
+  );
+  node.addEventListener("peer:disconnect", ({ detail }) => hearsay.left(detail.toString()));
   return new Libp2pTransport({ node, logger, loop, wireBytes, figures, hearsay }, options);
 }
 
 class Libp2pTransport implements Transport {
   readonly peer: PeerId;
+  readonly told: ToldAddresses;
   readonly #node: WeftNode;
   readonly #logger: Logger;
   readonly #loop: LoopMarks;
@@ -91,6 +98,16 @@ class Libp2pTransport implements Transport {
     this.#hearsay = dependencies.hearsay;
     this.#options = options;
     this.peer = parsePeerId(this.#node.peerId.toString());
+    const { listened } = this.#node.services;
+    this.told = new ToldPublic({
+      self: this.peer,
+      isAnnounced: (options.reach?.announce ?? []).length > 0,
+      told: () => this.#node.getMultiaddrs(),
+      places: () => listened.places(),
+      setTold: (address, isTold) => listened.setTold(address, isTold),
+      links: () => this.links(),
+      addressesOf: (peer) => this.addressesOf(peer),
+    });
     const gossip = { gossip: this.#node.services.gossip, logger: this.#logger, loop: this.#loop };
     this.#gossip = new Libp2pGossip(gossip, { bytesMax: options.gossipBytesMax });
     this.#node.addEventListener("connection:close", ({ detail: { remotePeer } }) =>
@@ -116,7 +133,7 @@ class Libp2pTransport implements Transport {
   async #refuseHalf(): Promise<void> {
     const isOfIp6 = (address: string): boolean => address.startsWith("/ip6/");
     const wanted = this.#options.listen.filter(isOfIp6);
-    if (wanted.length === 0 || this.#node.services.listened.places().some(isOfIp6)) return;
+    if (wanted.length === 0 || this.#node.services.listened.places().map(String).some(isOfIp6)) return;
     const error = await portInUse(wanted);
     if (error === undefined) return;
     await this.#node.stop();
@@ -163,7 +180,7 @@ class Libp2pTransport implements Transport {
 
   believable(addresses: readonly string[], from: PeerId): readonly string[] {
     const connections = this.#node.getConnections(peerIdFromString(from));
-    const tellers = connections.flatMap(({ remoteAddr }) => rangeOf(remoteAddr) ?? []);
+    const tellers = connections.flatMap(({ remoteAddr }) => this.#hearsay.tellerOf(remoteAddr) ?? []);
     return this.#hearsay.believable(addresses, tellers);
   }
 

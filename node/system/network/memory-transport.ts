@@ -10,6 +10,7 @@ import type { PeerId } from "../../../protocol/peer-id.ts";
 import type { StreamProtocol } from "../../../protocol/stream-protocols.ts";
 import { NodeError } from "../../errors.ts";
 import type { Logger } from "../../interface/logger.ts";
+import { NO_PUBLIC_ADDRESSES } from "../../interface/told-addresses.ts";
 import type { ByteStream, GossipHandlers, Link, StreamHandler, Transport } from "../../interface/transport.ts";
 import { type BoundHandlers, boundHandlers } from "./bound-handlers.ts";
 import { type MemoryStream, memoryStreamPair } from "./memory-stream.ts";
@@ -78,6 +79,7 @@ export function createMemoryHub({ schedule = queueMicrotask }: MemoryHubOptions 
 }
 
 class MemoryTransport implements Transport {
+  readonly told = NO_PUBLIC_ADDRESSES;
   readonly peer: PeerId;
   readonly #hub: Hub;
   readonly #logger: Logger;

@@ -1,6 +1,7 @@
 /** A transport that reaches nobody: for looking at a data directory, and acting in it, without a network. */
 import type { PeerId } from "../../../protocol/peer-id.ts";
 import { NodeError } from "../../errors.ts";
+import { NO_PUBLIC_ADDRESSES } from "../../interface/told-addresses.ts";
 import type { Transport } from "../../interface/transport.ts";
 
 /** A transport with the identity of a peer and no network. */
@@ -13,6 +14,7 @@ export function createOfflineTransport(peer: PeerId): Transport {
     start: async () => {},
     stop: async () => {},
     addresses: () => [],
+    told: NO_PUBLIC_ADDRESSES,
     dial: nobody,
     reaches: async () => false,
     believable: () => [],

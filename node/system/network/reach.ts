@@ -2,7 +2,6 @@
  * The ways by which peers of one network reach each other: TCP, QUIC and WebSocket, through a member that relays, and by
  * looking for each other on the local network or in a table that the members keep. Nothing here knows a public node.
  */
-import { type AutoNATComponents, autoNAT } from "@libp2p/autonat";
 import type { PeerId as Libp2pPeerId } from "@libp2p/interface";
 import { kadDHT } from "@libp2p/kad-dht";
 import { mdns } from "@libp2p/mdns";
@@ -83,9 +82,8 @@ export function reachServices(
     dcutr: holePunching(acquaintance),
     holes: holesThroughRouters({
       ...{ prefix: protocolPrefix(network), isWitness: relay === true },
-      ...{ acquaintance, connectionsMax, logger },
+      ...{ acquaintance, hearsay, connectionsMax, logger },
     }),
-    reachability: (components: AutoNATComponents) => autoNAT({ protocolPrefix: protocolPrefix(network) })(components),
     ...(table === true && {
       table: kadDHT({
         protocol: `/${protocolPrefix(network)}/kad/1.0.0`,
@@ -107,22 +105,26 @@ interface AddressComponents {
   readonly transportManager: { getAddrs(): Multiaddr[]; listen(addresses: Multiaddr[]): Promise<void> };
   readonly addressManager: {
     confirmObservedAddr(address: Multiaddr, options: { readonly type: "transport"; readonly ttl: number }): void;
+    removeObservedAddr(address: Multiaddr, options: { readonly ttl: number }): void;
   };
 }
 
 /**
  * Believe in the addresses that this peer listens on: libp2p keeps public ones to itself until strangers have confirmed
- * them, and a small network has none. Who asks others to dial them and learns that they cannot takes the belief back.
+ * them, and a small network has none. Whether neighbours get through is found out elsewhere (`exchange/address-watch.ts`).
  */
 export function listenedAddresses({ transportManager, addressManager }: AddressComponents) {
   return {
     /** Where this peer listens, as addresses with a port. */
-    places: (): readonly string[] => transportManager.getAddrs().map(String),
+    places: (): readonly Multiaddr[] => transportManager.getAddrs(),
     /** Once the node listens, which is after its services have started. */
     believe(): void {
-      for (const address of transportManager.getAddrs()) {
-        addressManager.confirmObservedAddr(address, { type: "transport", ttl: ALWAYS_MS });
-      }
+      for (const address of transportManager.getAddrs()) this.setTold(address, true);
+    },
+    /** Have others hear of one of these addresses, or no longer. */
+    setTold(address: Multiaddr, isTold: boolean): void {
+      if (isTold) addressManager.confirmObservedAddr(address, { type: "transport", ttl: ALWAYS_MS });
+      else addressManager.removeObservedAddr(address, { ttl: ALWAYS_MS });
     },
     /** Be reached through several relays; of one address to listen on, libp2p makes one place. */
     async throughRelays(): Promise<void> {

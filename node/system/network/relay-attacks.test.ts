@@ -1,4 +1,5 @@
 /** What hostile programs, which speak libp2p and nothing of weft, get of relays, circuits and hole punches. */
+import { networkInterfaces } from "node:os";
 import { noise } from "@chainsafe/libp2p-noise";
 import { identify } from "@libp2p/identify";
 import type { Connection, Libp2p, Stream } from "@libp2p/interface";
@@ -26,12 +27,16 @@ afterEach(async () => {
 
 async function up(
   seed: number,
-  { standingOf, ...reach }: { standingOf?: (peer: PeerId) => Standing } & Partial<ReachOptions> = {},
+  {
+    standingOf,
+    listen = ["/ip4/127.0.0.1/tcp/0"],
+    ...reach
+  }: { standingOf?: (peer: PeerId) => Standing; listen?: readonly string[] } & Partial<ReachOptions> = {},
 ): Promise<Transport> {
   const made = await createLibp2pTransport(
     { logger: silentLogger, ...(standingOf && { standingOf }) },
     {
-      ...{ seed: new Uint8Array(32).fill(seed), listen: ["/ip4/127.0.0.1/tcp/0"], connectionsMax: 32, ...SUITE_LIMITS },
+      ...{ seed: new Uint8Array(32).fill(seed), listen, connectionsMax: 32, ...SUITE_LIMITS },
       reach: { network: "0123456789abcdef".repeat(4), ...reach },
     },
   );
@@ -98,6 +103,36 @@ it("places of those who leave are free again, and guests of one address have a s
   for (const connection of connections) places.push(await hasPlace(connection));
   expect(places.filter((has) => has)).toHaveLength(16);
 });
+
+/** This machine as others see it; undefined where it has no address but its own. */
+const outward = Object.values(networkInterfaces())
+  .flat()
+  .find((one) => one?.family === "IPv4" && !one.internal)?.address;
+
+it.each([
+  ["elsewhere, too", true],
+  ["on this machine alone", false],
+])(
+  "whom a relay carries may tell of what is near the relay only where that listens nowhere else: %s",
+  async (_, isWide) => {
+    const wide = isWide && outward !== undefined ? [`/ip4/${outward}/tcp/0`] : [];
+    if (isWide && outward === undefined) return;
+    const relay = await up(1, { relay: true, listen: ["/ip4/127.0.0.1/tcp/0", ...wide] });
+    const here = relay.addresses().find((address) => address.startsWith("/ip4/127.")) ?? "";
+    const victim = await up(2, { throughRelays: true, listen: [] });
+    await victim.dial(here, patient());
+    await until(() => circuitsOf(victim).length > 0);
+    const guest = await up(3, { listen: [] });
+    await guest.dial(circuitsOf(victim).find((address) => address.startsWith("/ip4/127.")) ?? "", patient());
+    const told = ["/ip4/127.0.0.1/tcp/9", "/ip4/10.0.0.1/tcp/9", "/ip4/192.0.2.7/tcp/9"];
+    await until(() => victim.connected().includes(guest.peer));
+    const believed = (): readonly string[] => victim.believable(told, guest.peer);
+    if (isWide) expect(believed()).toEqual(told.slice(2));
+    // The relay says in its own time where it listens.
+    else await until(() => believed().length === told.length);
+    expect(victim.believable(told, relay.peer)).toEqual(told);
+  },
+);
 
 it("one peer does not fill a relay with requests", async () => {
   const relay = await up(1, { relay: true, standingOf: () => "guest" });

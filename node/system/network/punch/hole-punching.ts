@@ -19,7 +19,8 @@ import type { Multiaddr } from "@multiformats/multiaddr";
 import type { Logger } from "../../../interface/logger.ts";
 import type { Acquaintance } from "../acquaintance.ts";
 import { askedFirst } from "../asked-services.ts";
-import { isRelayed } from "../relayed-address.ts";
+import type { HearsayDial } from "../hearsay-dial.ts";
+import { isRelayed, relayOf } from "../relayed-address.ts";
 import { openDatagramSocket } from "./datagram-socket.ts";
 import { type Endpoint, hostOf } from "./endpoint.ts";
 import { Hole } from "./hole.ts";
@@ -27,7 +28,7 @@ import { PUNCH_LIMITS, PunchBudget } from "./punch-budget.ts";
 import { hearWhen, mayTell, type Offer, sayWhen, tell, told } from "./punch-talk.ts";
 import { PunchedQuic } from "./punched-quic.ts";
 import { SmallMessages } from "./small-messages.ts";
-import { askWitness, directOf, relayOf, Witness } from "./witness.ts";
+import { askWitness, directOf, Witness } from "./witness.ts";
 
 /** Tries of one relayed connection, and the pause before each: who can simply be dialled is dialled in the first. */
 const TRIES_MAX = 3;
@@ -58,6 +59,8 @@ export interface PunchOptions {
   /** Begins the names of its protocols, so that networks never meet. */
   readonly prefix: string;
   readonly acquaintance: Acquaintance;
+  /** Judges what the other side tells of itself. */
+  readonly hearsay: HearsayDial;
   /** Of the whole peer; a part of them may lead through holes. */
   readonly connectionsMax: number;
   /** Whether this peer tells others where their datagrams come from, which is for one that relays. */
@@ -201,7 +204,7 @@ class HolePunching implements Startable {
 
   /** A fresh socket, and where the relay of a connection sees it. */
   async #hole(relayed: Connection, signal: AbortSignal): Promise<{ readonly hole: Hole; readonly seen: Endpoint }> {
-    const relay = directOf(this.#components.connectionManager.getConnections(), relayOf(relayed) ?? "");
+    const relay = directOf(this.#components.connectionManager.getConnections(), relayOf(relayed.remoteAddr) ?? "");
     const host = relay && hostOf(relay.remoteAddr);
     if (relay === undefined || host === undefined) throw new Error("the relay has no address to send datagrams to");
     const stream = await relay.newStream(this.#names.witness, { signal });
@@ -217,7 +220,8 @@ class HolePunching implements Startable {
   /** What the other side tells.  Throws: Error where it is not for it to tell. */
   async #told(messages: SmallMessages, relayed: Connection): Promise<Offer> {
     const offer = await told(messages);
-    if (await mayTell(offer.told, relayed.remoteAddr, this.#components.connectionGater)) return offer;
+    if (await mayTell(offer.told, this.#options.hearsay.tellerOf(relayed.remoteAddr), this.#components.connectionGater))
+      return offer;
     throw new Error("the other side tells an address that is not for it to tell");
   }
 

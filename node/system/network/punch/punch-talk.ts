@@ -3,8 +3,8 @@
  * and when they begin. A message has its kind in the first byte.
  */
 import type { ConnectionGater } from "@libp2p/interface";
-import { type Multiaddr, multiaddr } from "@multiformats/multiaddr";
-import { isBelievable, rangeOf } from "../hearsay-range.ts";
+import { multiaddr } from "@multiformats/multiaddr";
+import { type AddressRange, isBelievable } from "../hearsay-range.ts";
 import { addressOf, type Endpoint, endpointOf } from "./endpoint.ts";
 import { type Hole, NONCE_BYTES } from "./hole.ts";
 import type { SmallMessages } from "./small-messages.ts";
@@ -34,11 +34,14 @@ export async function told(messages: SmallMessages): Promise<Offer> {
 }
 
 /**
- * Whether somebody whose connection comes from `from` may have this peer send datagrams to an address: as for every address that
- * somebody tells of, and that the peer's own settings do not forbid.
+ * Whether somebody who is in such a range may have this peer send datagrams to an address: as for every address that somebody
+ * tells of, and that the peer's own settings do not forbid.
  */
-export async function mayTell(to: Endpoint, from: Multiaddr, gater: ConnectionGater): Promise<boolean> {
-  const teller = rangeOf(from);
+export async function mayTell(
+  to: Endpoint,
+  teller: AddressRange | undefined,
+  gater: ConnectionGater,
+): Promise<boolean> {
   const address = multiaddr(`${addressOf(to)}/quic-v1`);
   if (!isBelievable(address.toString(), teller === undefined ? [] : [teller])) return false;
   return (await gater.denyDialMultiaddr?.(address)) !== true;

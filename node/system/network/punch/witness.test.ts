@@ -2,9 +2,10 @@
 import type { Connection, Stream } from "@libp2p/interface";
 import { multiaddr } from "@multiformats/multiaddr";
 import { afterEach, expect, it } from "vitest";
+import { relayOf } from "../relayed-address.ts";
 import { until } from "../transport.suite.ts";
 import { type DatagramSocket, openDatagramSocket } from "./datagram-socket.ts";
-import { askWitness, relayOf, Witness } from "./witness.ts";
+import { askWitness, Witness } from "./witness.ts";
 
 const sockets: DatagramSocket[] = [];
 afterEach(() => {
@@ -150,7 +151,7 @@ it("is the relay before the circuit, and nobody where there is none", () => {
     "12D3KooWDpJ7As7BWAwRMfu1VU2WCqNjvq387JEYKDBj4kx6nXTN",
     "12D3KooWJWoaqZhDaoEFshF7Rh1bpY9ohihFhzcW6d69Lr2NASuq",
   ];
-  const over = (text: string) => relayOf({ remoteAddr: multiaddr(text) });
+  const over = (text: string) => relayOf(multiaddr(text));
   expect(over(`/ip4/203.0.113.1/tcp/9000/p2p/${relay}/p2p-circuit/p2p/${peer}`)).toBe(relay);
   expect(over(`/ip4/203.0.113.1/tcp/9000/p2p/${relay}`)).toBeUndefined();
 });

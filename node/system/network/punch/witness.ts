@@ -6,6 +6,7 @@
 import { randomBytes } from "node:crypto";
 import type { Connection, PeerId, Stream, StreamHandler } from "@libp2p/interface";
 import { multiaddr } from "@multiformats/multiaddr";
+import { isRelayed } from "../relayed-address.ts";
 import { type DatagramSocket, openDatagramSocket } from "./datagram-socket.ts";
 import { addressOf, type Endpoint, endpointOf, hostOf } from "./endpoint.ts";
 import { SmallMessages } from "./small-messages.ts";
@@ -148,16 +149,9 @@ export async function askWitness(
   }
 }
 
-/** The relaying peer of a connection through a relay: the last one before the circuit. */
-export function relayOf({ remoteAddr }: Pick<Connection, "remoteAddr">): string | undefined {
-  const components = remoteAddr.getComponents();
-  const circuit = components.findIndex(({ name }) => name === "p2p-circuit");
-  return components.slice(0, Math.max(circuit, 0)).findLast(({ name }) => name === "p2p")?.value;
-}
-
 /** A direct connection with a peer, over which a witness can be asked. */
 export const directOf = (connections: readonly Connection[], peer: string): Connection | undefined =>
   connections.find(
     ({ remotePeer, remoteAddr, status }: { readonly remotePeer: PeerId } & Connection) =>
-      status === "open" && remotePeer.toString() === peer && relayOf({ remoteAddr }) === undefined,
+      status === "open" && remotePeer.toString() === peer && !isRelayed(remoteAddr),
   );
