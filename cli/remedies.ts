@@ -36,6 +36,8 @@ export const REMEDIES: Readonly<Record<Problem, Remedy>> = {
   "clock-behind": "set this machine's time, or add --without-quorum where it is meant; weft doctor compares the clocks",
   "columns-unnamed": ({ columns = "prompt=NAME,response=NAME" }) =>
     `on the command line: --columns ${shellWord(`${columns}`)}`,
+  "copy-in-use":
+    "a key must not run twice: stop that process before this copy is used, or choose another --data-dir, where weft init makes a new key",
   "data-not-given": "give --data FILE, or --data embedded to train on the small tasks that come with weft",
   "device-missing": "choose another --device; weft doctor tries them all",
   "earlier-run": ({ folder }) => `give another --data-dir, or remove ${folder}`,

@@ -44,7 +44,10 @@ const WRITE_INTERVAL_MS = 1_000;
 /** Of the rounds, the newest are written: a peer of a thousand rounds has a file no longer than one of twenty. */
 const ROUNDS_MAX = 20;
 
-/** status: of the running peer.  onError: told when the file cannot be written; the peer itself goes on. */
+/**
+ * status: of the running peer.  onError: told when the file cannot be written, once until it can be again or the reason is
+ * another one; the peer itself goes on.
+ */
 export function createStatusWriter(options: {
   readonly dataDirectory: string;
   readonly status: () => RunningStatus | undefined;
@@ -58,6 +61,12 @@ export function createStatusWriter(options: {
   let timer: NodeJS.Timeout | undefined;
   let writtenAt = Number.NEGATIVE_INFINITY;
   let writing = Promise.resolve();
+  let saidLast: string | undefined;
+  const fail = (error: unknown): void => {
+    const said = String(error);
+    if (said !== saidLast) options.onError(error);
+    saidLast = said;
+  };
   const write = (ended: boolean, failure?: string): Promise<void> => {
     clearTimeout(timer);
     timer = undefined;
@@ -69,8 +78,9 @@ export function createStatusWriter(options: {
         hasKey ||= isKeyThere;
         if (hasKey && !isKeyThere) options.onGone?.();
         else await writeStatus(path, options.status(), { ended, failure });
+        saidLast = undefined;
       })
-      .catch(options.onError);
+      .catch(fail);
     return writing;
   };
   return {

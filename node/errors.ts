@@ -80,6 +80,7 @@ export const PROBLEMS = [
   "clock-ahead",
   "clock-behind",
   "columns-unnamed",
+  "copy-in-use",
   "data-not-given",
   "device-missing",
   "earlier-run",

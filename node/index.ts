@@ -78,7 +78,7 @@ export {
 export { STANDARD_INPUT } from "./system/files/data-bytes.ts";
 export { embeddedModelDirectory } from "./system/files/embedded-model.ts";
 export { checkPassphrase, readPassphraseFile } from "./system/files/key-backup.ts";
-export { COMMAND_WAIT_MS, lockHolder, takeLock } from "./system/files/lock-file.ts";
+export { COMMAND_WAIT_MS, isCopyInUse, lockHolder, takeLock } from "./system/files/lock-file.ts";
 export { readShortText } from "./system/files/short-file.ts";
 export { type AddressFilter, addressFilter } from "./system/network/address-range.ts";
 export type { ReachOptions } from "./system/network/reach.ts";

@@ -4,6 +4,7 @@ import { NodeError } from "../errors.ts";
 import type { AdminAddress } from "../interface/admin.ts";
 import { readToken } from "../system/files/admin-token.ts";
 import { readIfThere } from "../system/files/atomic-file.ts";
+import { isCopyInUse } from "../system/files/lock-file.ts";
 import type { AdminClientOptions } from "../system/http/admin-client.ts";
 
 /** Where the interface of a running peer is. */
@@ -21,6 +22,8 @@ export async function findAdmin(dataDirectory: string): Promise<AdminClientOptio
   const layout = dataDirectoryLayout(dataDirectory);
   const bytes = await readIfThere(layout.admin);
   if (bytes === undefined) return undefined;
+  // The peer runs in another directory, which this one was copied from.
+  if (await isCopyInUse(layout.lock)) return undefined;
   const token = await readToken(layout.adminToken);
   if (token === undefined) return undefined;
   try {

@@ -16,6 +16,7 @@ import {
 import { whyMissing } from "../system/compute/onnxruntime.ts";
 import { fileExists } from "../system/files/atomic-file.ts";
 import { embeddedModelDirectory } from "../system/files/embedded-model.ts";
+import { isHeldHere } from "../system/files/lock-file.ts";
 import { readModelFiles } from "../system/files/model-files.ts";
 import {
   type Finding,
@@ -119,7 +120,7 @@ async function storeFindings(folder: string): Promise<readonly Finding[]> {
     return [{ name, state: "ok", text: `${path} opens, ${counted(count, "record")}` }];
   } catch (error) {
     if (!(error instanceof NodeError)) throw error;
-    if (error.code === "DATA_LOCKED") return [{ name, state: "ok", text: "open in the peer that runs" }];
+    if (isHeldHere(error)) return [{ name, state: "ok", text: "open in the peer that runs" }];
     return [problemOf(name, error)];
   }
 }

@@ -16,6 +16,7 @@ import type { Logger } from "../interface/logger.ts";
 import type { Transport } from "../interface/transport.ts";
 import type { RosterMembership } from "../membership/membership.ts";
 import { readKey } from "../system/files/key-file.ts";
+import { isHeldHere } from "../system/files/lock-file.ts";
 import { createMemoryStore } from "../system/files/memory-store.ts";
 import type { ReachOptions } from "../system/network/reach.ts";
 import { createNativeSigner, createNativeVerifier } from "../system/platform/ed25519.ts";
@@ -53,7 +54,7 @@ export async function checkNetwork(options: NetworkCheckOptions): Promise<readon
     return await withDirectory(options.dataDirectory, {}, (directory) => checkAs(key, directory, options));
   } catch (error) {
     if (!(error instanceof NodeError)) throw error;
-    if (error.code !== "DATA_LOCKED") return [problemOf("network", error)];
+    if (!isHeldHere(error)) return [problemOf("network", error)];
     const text = "a peer runs with these files; stop it to have its ports, its neighbours and its clock looked at";
     return [{ name: "network", state: "absent", text }];
   }

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
+import type { LowRankSettings } from "../../protocol/adapter-spec.ts";
 import { type RecipeFacts, recipeAdapter, recipeFacts, recipeRate, recipeTraining } from "./recipe.ts";
-import { DEEP_LAYERS_MIN, KIND_RATES } from "./recipe-table.ts";
+import { COMBINATION_SHALLOW_RATE, DEEP_LAYERS_MIN, KIND_RATES } from "./recipe-table.ts";
 
 const shallow: RecipeFacts = { layers: 4, targets: ["q_proj", "up_proj"], chat: false, form: "answers" };
 const deep: RecipeFacts = { ...shallow, layers: DEEP_LAYERS_MIN, chat: true };
@@ -11,8 +12,11 @@ describe("the recipe of an adapter", () => {
     expect(adapter).toMatchObject({ kind: "lora", targets: ["q_proj", "up_proj"] });
   });
 
-  it("edits all positions where a shallow model is to answer", () => {
-    expect(recipeAdapter(shallow).adapter).toMatchObject({ kind: "loreft", positions: "all" });
+  it("edits all positions beside a small LoRA on every linear layer where a shallow model is to answer", () => {
+    expect(recipeAdapter(shallow).adapter).toMatchObject({
+      lora: { kind: "lora", targets: ["q_proj", "up_proj"] },
+      reft: { kind: "loreft", positions: "all" },
+    });
   });
 
   it("edits the prompt's ends of a deep model that follows instructions, and of no other", () => {
@@ -47,13 +51,12 @@ describe("the recipe of a rate", () => {
     expect(recipeRate({ ...tri, rank: 32 }, shallow)).toBe(KIND_RATES["tri-lora"].shallow);
   });
 
-  it("is the lower one of a combination's two", () => {
-    const [lora, reft] = [
-      { kind: "ffa-lora", ...low },
-      { kind: "loreft", rank: 4, layers: "all", positions: "all" },
-    ] as const;
-    const rate = Math.min(KIND_RATES["ffa-lora"].shallow, KIND_RATES.loreft.shallow);
-    expect(recipeRate({ kind: "combination", lora, reft }, shallow)).toBe(rate);
+  it("is the lower one of a combination's two, and on a shallow model less than LoRA's own", () => {
+    const reft = { kind: "loreft", rank: 4, layers: "all", positions: "all" } as const;
+    const of = (lora: LowRankSettings, facts: RecipeFacts) => recipeRate({ kind: "combination", lora, reft }, facts);
+    expect(of({ kind: "lora", ...low }, deep)).toBe(Math.min(KIND_RATES.lora.deep, KIND_RATES.loreft.deep));
+    expect(of({ kind: "lora", ...low }, shallow)).toBe(COMBINATION_SHALLOW_RATE);
+    expect(COMBINATION_SHALLOW_RATE).toBeLessThan(KIND_RATES.lora.shallow);
   });
 
   it("falls to 0, after a warm-up of a tenth of the steps and 10 at most", () => {

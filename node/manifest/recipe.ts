@@ -1,7 +1,8 @@
 /** The adapter, the rate and the schedule of a new network, or of a training on one machine, where nobody says otherwise. */
-import type { AdapterSettings } from "../../protocol/adapter-spec.ts";
+import type { AdapterSettings, LowRankSettings } from "../../protocol/adapter-spec.ts";
 import type { TrainingSpec } from "../../protocol/network-manifest.ts";
 import {
+  COMBINATION_SHALLOW_RATE,
   type DataForm,
   DEEP_LAYERS_MIN,
   KIND_RATES,
@@ -51,16 +52,21 @@ function fits({ where }: RecipeRow, { layers, chat, form }: RecipeFacts): boolea
 
 /** A row that says no targets means all linear layers. */
 function withTargets(adapter: AdapterSettings, targets: readonly string[]): AdapterSettings {
-  return "targets" in adapter && adapter.targets.length === 0 ? { ...adapter, targets } : adapter;
+  if (adapter.kind === "combination") return { ...adapter, lora: named(adapter.lora, targets) };
+  return "targets" in adapter ? named(adapter, targets) : adapter;
 }
+
+const named = (adapter: LowRankSettings, targets: readonly string[]): LowRankSettings =>
+  adapter.targets.length === 0 ? { ...adapter, targets } : adapter;
 
 /** Whether a model of so many layers is a deep one. */
 export const isDeep = (layers: number): boolean => layers >= DEEP_LAYERS_MIN;
 
-/** AdamW's learning rate for an adapter; of a combination the lower of its two. */
+/** AdamW's learning rate for an adapter; of a combination at most the lower of its two. */
 export function recipeRate(adapter: AdapterSettings, { layers }: { readonly layers: number }): number {
   if (adapter.kind === "combination") {
-    return Math.min(recipeRate(adapter.lora, { layers }), recipeRate(adapter.reft, { layers }));
+    const lower = Math.min(recipeRate(adapter.lora, { layers }), recipeRate(adapter.reft, { layers }));
+    return isDeep(layers) ? lower : Math.min(lower, COMBINATION_SHALLOW_RATE);
   }
   const isSmall = adapter.kind === "tri-lora" && adapter.rank <= TRI_SMALL_RANK_MAX;
   const { shallow, deep } = KIND_RATES[isSmall ? "tri-lora of a small rank" : adapter.kind];

@@ -49,7 +49,7 @@ export function createTokenizer(source: TokenizerSource): Tokenizer {
     });
   }
   const config = isObject(tokenizerConfig) ? tokenizerConfig : {};
-  const { library, encode } = load(
+  const { library, encode, lastId } = load(
     isObject(tokenizerJson) ? withAddedTokens(tokenizerJson, source, place) : tokenizerJson,
     config,
     place,
@@ -62,8 +62,6 @@ export function createTokenizer(source: TokenizerSource): Tokenizer {
     const text = `${place} has no token ${JSON.stringify(content)}, which the files beside it name as ${name}; take the tokenizer's files from one model`;
     throw new NodeError("MODEL_CONFIG", text, { place });
   };
-  // A vocabulary may have more tokens than a call may have arguments.
-  const lastId = [...library.get_vocab().values()].reduce((last, id) => Math.max(last, id), 0);
   const template = templateBegin(encode);
   const beginId = template ?? (config.add_bos_token === true ? idOf("bos_token") : undefined);
   const endId = idOf("eos_token") ?? modelEndId ?? knownEnd(library);
@@ -128,6 +126,8 @@ function knownEnd(library: HuggingFaceTokenizer): number | undefined {
 interface Loaded {
   readonly library: HuggingFaceTokenizer;
   readonly encode: EncodeExactly;
+  /** The highest id. */
+  readonly lastId: number;
 }
 
 function load(tokenizerJson: unknown, config: Readonly<Record<string, unknown>>, place: string): Loaded {
@@ -139,7 +139,7 @@ function load(tokenizerJson: unknown, config: Readonly<Record<string, unknown>>,
   if (!isObject(model)) throw refuse('it has no "model"');
   // The library reads these five and the added tokens without asking whether they are there.
   const complete = { normalizer: null, pre_tokenizer: null, post_processor: null, decoder: null, added_tokens: [] };
-  let loaded: Loaded;
+  let loaded: Omit<Loaded, "lastId">;
   try {
     const exact = exactParts({ ...complete, ...tokenizerJson });
     const words = model.type === "WordLevel" ? { unk_token: model.unk_token } : {};
@@ -154,8 +154,12 @@ function load(tokenizerJson: unknown, config: Readonly<Record<string, unknown>>,
     const todo = isOther ? "weft does not read that; choose a model with another tokenizer" : again;
     throw refuse(text, todo, error);
   }
-  if (loaded.library.get_vocab().size === 0) throw refuse("its vocabulary is empty");
-  return loaded;
+  // The library makes it anew each time, which takes long where it is large.
+  const vocabulary = loaded.library.get_vocab();
+  if (vocabulary.size === 0) throw refuse("its vocabulary is empty");
+  let lastId = 0;
+  for (const id of vocabulary.values()) if (id > lastId) lastId = id;
+  return { ...loaded, lastId };
 }
 
 /**

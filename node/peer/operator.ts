@@ -19,6 +19,7 @@ import {
   type RosterAnswer,
   type RosterDeskDependencies,
 } from "../membership/roster-desk.ts";
+import { isHeldHere } from "../system/files/lock-file.ts";
 import { askThroughRequestInbox } from "../system/files/request-inbox.ts";
 import { type AdminClientOptions, askAdmin } from "../system/http/admin-client.ts";
 import { createOfflineTransport } from "../system/network/offline-transport.ts";
@@ -72,7 +73,7 @@ export async function withRoster<T>(
       try {
         return await ofFiles();
       } catch (error) {
-        if (!isRunning(error)) throw error;
+        if (!isHeldHere(error)) throw error;
       }
     }
     const leftMs = until - performance.now();
@@ -88,9 +89,6 @@ export async function withRoster<T>(
     }
   }
 }
-
-/** Whether what was thrown says that a peer has the data directory open. */
-const isRunning = (error: unknown): boolean => error instanceof NodeError && error.code === "DATA_LOCKED";
 
 /** Whether what was thrown says that nobody answered, as of a peer that starts or ends. */
 const isGone = (error: unknown): boolean => error instanceof NodeError && error.code === "TIMEOUT";

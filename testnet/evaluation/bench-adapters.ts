@@ -14,6 +14,14 @@ export const BENCH_ADAPTERS: Readonly<Record<string, { readonly adapter: Adapter
   "direft:r8:all": { adapter: { kind: "direft", ...reft }, from: 3e-3 },
   "noreft:r8:all": { adapter: { kind: "noreft", ...reft }, from: 1e-3 },
   "nodireft:r8:all": { adapter: { kind: "nodireft", ...reft }, from: 1e-3 },
+  "lora:r2+loreft:r4:all": {
+    adapter: {
+      kind: "combination",
+      lora: { kind: "lora", ...low, rank: 2, alpha: 4 },
+      reft: { kind: "loreft", ...reft, rank: 4 },
+    },
+    from: 3e-3,
+  },
   "lora:r8": { adapter: { kind: "lora", ...low }, from: 3e-3 },
   "ffa-lora:r8": { adapter: { kind: "ffa-lora", ...low }, from: 1e-2 },
   "tri-lora:r8": { adapter: { kind: "tri-lora", ...low, basis: "shared" }, from: 3e-2 },

@@ -23,7 +23,7 @@ export const CLAIM_METHODS: ClaimMethods = {
   // A mean is compared with a mean: methods that personalise, or the best of several on test data, say nothing of adapters.
   loreft: ["mean-all"],
   cOnly: ["c-only-self", "c-only-uniform", "shipped-c", "shipped-c-tuned"],
-  alone: "alone-all",
+  alone: "alone-both",
   fixed: "shipped-half",
   search: "shipped-search",
   adaptive: "shipped",

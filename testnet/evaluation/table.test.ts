@@ -77,11 +77,11 @@ test("a shipped row keeps what its method says of the reference model, and nothi
 test("a shipped row that names an adapter has the recipe's rate of that adapter, and the rest of a new network", () => {
   const { methods, suites } = readTable(join(folder, "published.json"));
   const of = (name: string) => withShipped(methods.find((one) => one.name === name)!, suites[0]!, model);
-  const [plain, lora] = [of("shipped"), of("shipped-lora")];
-  expect(lora.adapter.kind).toBe("lora");
-  expect(lora.learningRates).toEqual([recipeTraining(lora.adapter, { layers: 4, steps: 192 }).learningRate]);
-  expect(lora.learningRates).not.toEqual(plain.learningRates);
-  expect([lora.aggregation, lora.reference, lora.encoding]).toEqual([
+  const [plain, loreft] = [of("shipped"), of("shipped-loreft")];
+  expect(loreft.adapter.kind).toBe("loreft");
+  expect(loreft.learningRates).toEqual([recipeTraining(loreft.adapter, { layers: 4, steps: 192 }).learningRate]);
+  expect(loreft.learningRates).not.toEqual(plain.learningRates);
+  expect([loreft.aggregation, loreft.reference, loreft.encoding]).toEqual([
     plain.aggregation,
     plain.reference,
     plain.encoding,

@@ -1,6 +1,6 @@
 /** `weft status` of a peer that runs, and of one that has ended. */
 import { existsSync } from "node:fs";
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, it } from "vitest";
@@ -106,6 +106,25 @@ it("tells a peer that starts from one that stopped, and a killed one from whoeve
   expect((await status()).out).toMatch(/^process +not running \(it was killed/m);
 });
 
+it("of a copy that was made while the peer ran is what its files say, and asks the peer of the other directory nothing", async () => {
+  const lock = await takeLock(join(folder, "lock"));
+  const writer = createStatusWriter({ dataDirectory: folder, status: () => peer.status(), ...unheard });
+  writer.note({ type: "started" } as never);
+  await writer.end();
+  const copy = `${folder}-copy`;
+  try {
+    // The socket cannot be copied; a copy made by cp leads to the same interface by its path in admin.json.
+    await cp(folder, copy, { recursive: true, filter: (path) => !path.endsWith(".sock") });
+    const { code, out, err } = await weft(["status", "--data-dir", copy]);
+    expect([code, out]).toEqual([0, expect.stringMatching(/^process +\d+, which runs in another directory$/m)]);
+    expect(err).toContain("this directory is a copy of one whose peer runs");
+    expect(JSON.parse((await weft(["status", "--json", "--data-dir", copy])).out)).toMatchObject({ running: false });
+  } finally {
+    await lock.release();
+    await rm(copy, { recursive: true, force: true });
+  }
+});
+
 it("says what ended a peer that failed", async () => {
   const writer = createStatusWriter({ dataDirectory: folder, status: () => peer.status(), ...unheard });
   writer.note({ type: "started" } as never);
@@ -114,6 +133,25 @@ it("says what ended a peer that failed", async () => {
   const { out } = await status();
   expect(out).toMatch(/^process +ended: this peer was removed from the network by its admins$/m);
   expect(JSON.parse((await status("--json")).out)).toMatchObject({ running: false, failure: expect.any(String) });
+});
+
+it("that cannot be written is said once for each reason, and again after it could be", async () => {
+  const said: string[] = [];
+  const onError = (error: unknown): void => void said.push(String(error));
+  const writer = createStatusWriter({ dataDirectory: folder, status: () => peer.status(), ...unheard, onError });
+  writer.note({ type: "started" } as never);
+  await writer.end();
+  const path = join(folder, "status.json");
+  for (const count of [1, 2]) {
+    await rm(path, { recursive: true, force: true });
+    // A folder of that name takes the place of a disk that takes nothing.
+    await mkdir(join(path, "in the way"), { recursive: true });
+    for (let i = 0; i < 3; i++) await writer.end();
+    expect(said).toHaveLength(count);
+    await rm(path, { recursive: true });
+    await writer.end();
+    expect(existsSync(path)).toBe(true);
+  }
 });
 
 it("is written nowhere once the directory was taken away, which is told", async () => {

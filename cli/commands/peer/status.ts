@@ -4,6 +4,7 @@ import {
   counted,
   dataDirectoryLayout,
   type EgressSummary,
+  isCopyInUse,
   lockHolder,
   NodeError,
   PeerNames,
@@ -71,6 +72,8 @@ async function run(
       isSeen ? "the peer has ended\n" : "no peer runs there that could be watched; this is where it stopped\n",
     );
   }
+  const isCopy = await isCopyInUse(dataDirectoryLayout(folder).lock);
+  if (isCopy) terminal.err(`${COPY_WORDS}\n`);
   const told = await runningStatus(folder);
   const holder = told === undefined ? await lockHolder(dataDirectoryLayout(folder).lock) : undefined;
   const written = told ?? (await readStatus(folder).catch((error: unknown) => sayStarting(error, folder, holder)));
@@ -85,11 +88,20 @@ async function run(
   if (options.json) terminal.out(textOf({ ...status, running, ...(starting !== undefined && { starting }), egress }));
   else {
     if (starting !== undefined) terminal.err(`${startingWords(starting)}; this is how it was before\n`);
-    const process = !running ? "stopped" : told === undefined && (await servesAdmin(folder)) ? "silent" : "running";
+    const process = isCopy
+      ? "copied"
+      : !running
+        ? "stopped"
+        : told === undefined && (await servesAdmin(folder))
+          ? "silent"
+          : "running";
     terminal.out(`${read(() => lines(status, process, egress)).join("\n")}\n`);
   }
   return EXIT_OK;
 }
+
+const COPY_WORDS =
+  "this directory is a copy of one whose peer runs, and was made while it did; this is where it was then: name that directory to see where it is";
 
 const startingWords = (id: number): string =>
   `process ${id} has the directory open and has not told anything yet: a peer that starts, or a command at work`;
@@ -110,7 +122,7 @@ function sayStarting(
 }
 
 /** Of the peer's process; silent where it is there and does not answer, as one that is frozen or held by long work. */
-type ProcessState = "running" | "silent" | "stopped";
+type ProcessState = "running" | "silent" | "stopped" | "copied";
 
 /** egress: "unread" where nobody has looked at the ledger; undefined where it is damaged. */
 function lines(
@@ -123,6 +135,7 @@ function lines(
   const { accepted, ignored, rejected } = view.updates;
   const processWords: Readonly<Record<ProcessState, string>> = {
     running: `${id}, running`,
+    copied: `${id}, which runs in another directory`,
     silent: `${id}, there, but it does not answer: it stands still, or is held up; this is what it wrote last`,
     stopped: ended
       ? failure === undefined

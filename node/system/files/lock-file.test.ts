@@ -1,10 +1,10 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { link, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { cp, link, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { takeLock } from "./lock-file.ts";
+import { isCopyInUse, lockHolder, takeLock } from "./lock-file.ts";
 
 let root: string;
 let path: string;
@@ -55,6 +55,31 @@ test("the same process is refused while it holds the lock, and let in after rele
   await lock.release();
   await lock.release();
   await (await takeLock(path)).release();
+});
+
+test("a copy of a folder in use is said to be that, and is free once the holder is gone", async () => {
+  const child = await holder();
+  const copy = join(root, "copy");
+  await cp(path, join(copy, "lock"), { preserveTimestamps: true });
+  await expect(takeLock(join(copy, "lock"))).rejects.toMatchObject({
+    code: "DATA_LOCKED",
+    message: `data directory ${copy} is a copy of one that process ${child.pid} has in use, and has the same key`,
+    facts: { folder: copy, process: child.pid, problem: "copy-in-use" },
+  });
+  expect(await lockHolder(path)).toEqual({ process: child.pid, isThere: true });
+  expect(await lockHolder(join(copy, "lock"))).toEqual({ process: child.pid, isThere: false });
+  expect([await isCopyInUse(path), await isCopyInUse(join(copy, "lock"))]).toEqual([false, true]);
+  child.kill("SIGKILL");
+  await once(child, "exit");
+  await (await takeLock(join(copy, "lock"))).release();
+});
+
+test("a lock of an earlier version, which does not name its file, is held where it lies", async () => {
+  const lock = await takeLock(path);
+  const { file: _, ...earlier } = JSON.parse(await readFile(path, "utf8"));
+  await lock.release();
+  await writeFile(path, JSON.stringify(earlier));
+  await expect(takeLock(path)).rejects.toMatchObject({ code: "DATA_LOCKED", facts: { problem: "in-use" } });
 });
 
 test("whoever waits gets it when it is free, and hears who has it when the time is over", async () => {

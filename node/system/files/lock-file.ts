@@ -1,10 +1,11 @@
 /**
  * One process per data directory. The lock is a file that names its holder: process id, the process's start time and
  * the machine's boot, so that a holder that was killed, or whose number another process has got since, is told from a
- * living one. Two processes that find the same dead holder at the same instant are told apart by the store, which the
+ * living one. It names its own inode too, and when that was made: in a folder that was copied while its holder ran, it is known as
+ * a copy. Two processes that find the same dead holder at the same instant are told apart by the store, which the
  * operating system itself locks.
  */
-import { link, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { link, open, readFile, rename, rm, stat } from "node:fs/promises";
 import { dirname } from "node:path";
 import { NodeError } from "../../errors.ts";
 import { isProcessRunning, type ProcessMark, processMark } from "../platform/process-mark.ts";
@@ -14,6 +15,12 @@ import { ensureFolder, fileError, systemCode } from "./atomic-file.ts";
 export interface LockFile {
   /** Idempotent; removes the file only while it is still this process's. */
   release(): Promise<void>;
+}
+
+/** The contents of the file. */
+interface Holder extends ProcessMark {
+  /** The inode that it was written into, and when that was made; absent in locks of earlier versions. */
+  readonly file?: string;
 }
 
 /** Of a process that its own system does not show. */
@@ -43,7 +50,8 @@ export async function takeLock(path: string, { waitMs = 0 }: { readonly waitMs?:
 }
 
 /**
- * Whose process has a lock, and whether that very process is still there; undefined where nobody has it.
+ * Whose process has a lock, and whether that very process is still there and holds this very file, not one that it was copied
+ * from; undefined where nobody has it.
  * Throws: NodeError DATA_DIRECTORY for a file that cannot be read.
  */
 export async function lockHolder(
@@ -53,24 +61,41 @@ export async function lockHolder(
     throw fileError(cause, path);
   });
   const holder = found === undefined ? undefined : parseHolder(found);
-  return holder && { process: holder.process, isThere: await isProcessRunning(holder) };
+  if (holder === undefined) return undefined;
+  return { process: holder.process, isThere: (await isProcessRunning(holder)) && !(await isCopied(path, holder)) };
+}
+
+/** Whether the lock is a copy of one that a running process holds somewhere else.  Throws: NodeError DATA_DIRECTORY. */
+export async function isCopyInUse(path: string): Promise<boolean> {
+  const found = await readIfThere(path).catch((cause: unknown) => {
+    throw fileError(cause, path);
+  });
+  const holder = found === undefined ? undefined : parseHolder(found);
+  return holder !== undefined && (await isProcessRunning(holder)) && (await isCopied(path, holder));
+}
+
+/** Whether what was thrown says that a process has this very directory open, and not one that it was copied from. */
+export function isHeldHere(error: unknown): boolean {
+  return error instanceof NodeError && error.code === "DATA_LOCKED" && error.facts.problem !== "copy-in-use";
 }
 
 async function tryLock(path: string): Promise<LockFile> {
   const folder = dirname(path);
   await ensureFolder(folder, { mode: 0o700 });
-  const text = JSON.stringify((await processMark(process.pid)) ?? NO_MARK);
+  const mark = (await processMark(process.pid)) ?? NO_MARK;
   const own = `${path}.${process.pid}`;
   try {
     // One that a killed process of the same number left may be the lock itself under a second name: never write to it.
     await rm(own, { force: true });
-    await writeFile(own, text, { mode: 0o600, flag: "wx" });
+    const text = await writeNew(own, mark);
     for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
       if (await linkNew(own, path)) return { release: () => release(path, text) };
       const found = await readIfThere(path);
       if (found === undefined) continue;
       const holder = parseHolder(found);
-      if (holder !== undefined && (await isProcessRunning(holder))) throw locked(folder, holder.process);
+      if (holder !== undefined && (await isProcessRunning(holder))) {
+        throw (await isCopied(path, holder)) ? copyLocked(folder, holder.process) : locked(folder, holder.process);
+      }
       await removeDead(path, found);
     }
   } catch (cause) {
@@ -86,6 +111,38 @@ async function tryLock(path: string): Promise<LockFile> {
 function locked(folder: string, process: number): NodeError {
   const text = `data directory ${folder} is in use by process ${process}`;
   return new NodeError("DATA_LOCKED", text, { folder, process, problem: "in-use" });
+}
+
+/** The key in the folder is the running process's as well, so the folder is not free for use. */
+function copyLocked(folder: string, process: number): NodeError {
+  const text = `data directory ${folder} is a copy of one that process ${process} has in use, and has the same key`;
+  return new NodeError("DATA_LOCKED", text, { folder, process, problem: "copy-in-use" });
+}
+
+/** Write a file that names itself; its contents. */
+async function writeNew(path: string, mark: ProcessMark): Promise<string> {
+  const file = await open(path, "wx", 0o600);
+  try {
+    const { ino, birthtimeNs } = await file.stat({ bigint: true });
+    const holder: Holder = { ...mark, file: `${ino} ${birthtimeNs}` };
+    const text = JSON.stringify(holder);
+    await file.writeFile(text);
+    return text;
+  } finally {
+    await file.close();
+  }
+}
+
+async function isCopied(path: string, { file }: Holder): Promise<boolean> {
+  if (file === undefined) return false;
+  try {
+    const { ino, birthtimeNs } = await stat(path, { bigint: true });
+    return file !== `${ino} ${birthtimeNs}`;
+  } catch (cause) {
+    // Its holder has just gone.
+    if (systemCode(cause) === "ENOENT") return false;
+    throw cause;
+  }
 }
 
 /** The file appears under its name with its contents, or not at all because somebody else's is there. */
@@ -125,11 +182,16 @@ async function readIfThere(path: string): Promise<string | undefined> {
   }
 }
 
-function parseHolder(text: string): ProcessMark | undefined {
+function parseHolder(text: string): Holder | undefined {
   try {
-    const { process: id, startedAt, boot } = JSON.parse(text) as Record<string, unknown>;
+    const { process: id, startedAt, boot, file } = JSON.parse(text) as Record<string, unknown>;
     if (!Number.isSafeInteger(id) || Number(id) <= 0) return undefined;
-    return { process: Number(id), startedAt: String(startedAt), boot: String(boot) };
+    return {
+      process: Number(id),
+      startedAt: String(startedAt),
+      boot: String(boot),
+      ...(typeof file === "string" && { file }),
+    };
   } catch {
     // Not a holder: contents lost in a crash of the machine, which no process has survived.
     return undefined;

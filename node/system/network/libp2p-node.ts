@@ -20,6 +20,7 @@ import { gossipOptions } from "./libp2p-gossip.ts";
 import { peerOf } from "./libp2p-peer.ts";
 import { originOf, PendingInbound } from "./pending-inbound.ts";
 import { listenedAddresses, type ReachOptions, reachServices, transportsOf } from "./reach.ts";
+import { STEADY_TIMEOUT } from "./steady-timeout.ts";
 
 /** Who is let in; for the transport's user to say. */
 export interface Libp2pGate {
@@ -44,6 +45,8 @@ export interface Libp2pOptions {
   /** Multiaddrs to listen on, such as `/ip4/127.0.0.1/tcp/0`; none: this peer only dials. */
   readonly listen: readonly string[];
   readonly connectionsMax: number;
+  /** Between two pings of a connection; ten seconds when absent. */
+  readonly pingMs?: number;
   /** Connections from one address that have shown no identity yet; an eighth of all when absent. */
   readonly pendingPerAddressMax?: number;
   /** Streams of one protocol that one connection may have open at a time, per direction. */
@@ -80,12 +83,16 @@ export async function createNode(gate: Libp2pGate, options: Libp2pOptions, metri
       // libp2p allows 5 a second from one host, which a testnet on one machine passes at its start.
       inboundConnectionThreshold: options.connectionsMax,
     },
-    connectionMonitor: { pingInterval: 10_000, pingTimeout: { minTimeout: 15_000 } },
+    connectionMonitor: {
+      pingInterval: options.pingMs ?? 10_000,
+      pingTimeout: { minTimeout: 15_000, ...STEADY_TIMEOUT },
+    },
     connectionGater: gaterOf(gate, reach, pendingPerAddressMax, connections),
     services: {
       identify: identify(),
       identifyPush: identifyPush(),
-      ping: ping(),
+      // One at a time would end a connection where a ping takes longer than the pause between two, and not where its time is over.
+      ping: ping({ maxInboundStreams: 4, maxOutboundStreams: 4 }),
       listened: listenedAddresses,
       gossip: gossipsub(gossipOptions(options.gossipBytesMax, passes(gate.mayGossip))),
       ...reachServices(reach, {

@@ -24,6 +24,7 @@ import { byteStreamOf } from "./libp2p-stream.ts";
 import { listenError, portInUse } from "./listen-error.ts";
 import { originOf } from "./pending-inbound.ts";
 import { isRelayed } from "./relayed-address.ts";
+import { plausibleRoundTripMs } from "./steady-timeout.ts";
 import { ToldPublic } from "./told-public.ts";
 import { createWireBytes, type WireBytes, wireMetrics } from "./wire-bytes.ts";
 
@@ -197,7 +198,8 @@ class Libp2pTransport implements Transport {
     const open = this.#node.getConnections().filter(({ status }) => status === "open");
     return open.flatMap((connection) => {
       const peer = peerOf(connection.remotePeer);
-      const { remoteAddr, direction, rtt: roundTripMs, timeline } = connection;
+      const { remoteAddr, direction, rtt, timeline } = connection;
+      const roundTripMs = plausibleRoundTripMs(rtt);
       const link = { address: remoteAddr.toString(), direction, isRelayed: isRelayed(remoteAddr), roundTripMs };
       return peer === undefined ? [] : { peer, ...link, openedAtMs: timeline.open };
     });

@@ -14,6 +14,7 @@ import type { HearsayDial } from "./hearsay-dial.ts";
 import { holesThroughRouters } from "./punch/hole-punching.ts";
 import { circuits, RELAYS_MAX } from "./relay-client.ts";
 import { holePunching, relayService } from "./relay-service.ts";
+import { STEADY_TIMEOUT } from "./steady-timeout.ts";
 import { boundedWebSockets, type WebSocketLimits } from "./websocket-listener.ts";
 
 /** How a peer is reached and finds others; all of it is off unless it is asked for. */
@@ -91,6 +92,9 @@ export function reachServices(
         // What a table says is hearsay: it is neither kept nor passed on where it is not believable.
         peerInfoMapper: (found) => ({ ...found, multiaddrs: found.multiaddrs.filter((one) => hearsay.mayTell(one)) }),
         allowQueryWithZeroPeers: true,
+        networkDialTimeout: STEADY_TIMEOUT,
+        pingNewContactTimeout: STEADY_TIMEOUT,
+        pingOldContactTimeout: STEADY_TIMEOUT,
       }),
     }),
     ...(local === true && { mdns: mdns({ serviceTag: `_weft-${network.slice(0, 16)}._udp.local` }) }),
