@@ -92,6 +92,7 @@ export function reachServices(
         // What a table says is hearsay: it is neither kept nor passed on where it is not believable.
         peerInfoMapper: (found) => ({ ...found, multiaddrs: found.multiaddrs.filter((one) => hearsay.mayTell(one)) }),
         allowQueryWithZeroPeers: true,
+        querySelfInterval: TABLE_LOOK_MS,
         networkDialTimeout: STEADY_TIMEOUT,
         pingNewContactTimeout: STEADY_TIMEOUT,
         pingOldContactTimeout: STEADY_TIMEOUT,
@@ -100,6 +101,12 @@ export function reachServices(
     ...(local === true && { mdns: mdns({ serviceTag: `_weft-${network.slice(0, 16)}._udp.local` }) }),
   };
 }
+
+/**
+ * How often a peer looks for those near it in the table. Libp2p's five minutes are for tables of thousands; here whoever finds its
+ * first neighbour after the first look, a second after the start, would know no other until then.
+ */
+const TABLE_LOOK_MS = 20_000;
 
 /** Longer than a peer runs. Unit: milliseconds. */
 const ALWAYS_MS = 10 * 365 * 86_400_000;
