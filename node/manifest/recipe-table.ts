@@ -42,12 +42,6 @@ export const KIND_RATES: Readonly<Record<LowRankKind | ReftKind | "tri-lora of a
   nodireft: { shallow: 3e-2, deep: 9e-4 },
 };
 
-/**
- * A LoRA kind and a ReFT kind together: at the rate of LoRA alone, two shares of one step overshoot where nobody averages (18 %
- * of answers in place of 33 %, docs/DEFAULTS.md). Deep ones have the lower of their two rates, not measured here.
- */
-export const COMBINATION_SHALLOW_RATE = 7e-3;
-
 /** Local steps in which the rate rises, at most; a tenth of all where that is fewer. */
 export const WARMUP_STEPS_MAX = 10;
 

@@ -1,7 +1,6 @@
 import { describe, expect, it } from "vitest";
-import type { LowRankSettings } from "../../protocol/adapter-spec.ts";
 import { type RecipeFacts, recipeAdapter, recipeFacts, recipeRate, recipeTraining } from "./recipe.ts";
-import { COMBINATION_SHALLOW_RATE, DEEP_LAYERS_MIN, KIND_RATES } from "./recipe-table.ts";
+import { DEEP_LAYERS_MIN, KIND_RATES } from "./recipe-table.ts";
 
 const shallow: RecipeFacts = { layers: 4, targets: ["q_proj", "up_proj"], chat: false, form: "answers" };
 const deep: RecipeFacts = { ...shallow, layers: DEEP_LAYERS_MIN, chat: true };
@@ -51,12 +50,13 @@ describe("the recipe of a rate", () => {
     expect(recipeRate({ ...tri, rank: 32 }, shallow)).toBe(KIND_RATES["tri-lora"].shallow);
   });
 
-  it("is the lower one of a combination's two, and on a shallow model less than LoRA's own", () => {
-    const reft = { kind: "loreft", rank: 4, layers: "all", positions: "all" } as const;
-    const of = (lora: LowRankSettings, facts: RecipeFacts) => recipeRate({ kind: "combination", lora, reft }, facts);
-    expect(of({ kind: "lora", ...low }, deep)).toBe(Math.min(KIND_RATES.lora.deep, KIND_RATES.loreft.deep));
-    expect(of({ kind: "lora", ...low }, shallow)).toBe(COMBINATION_SHALLOW_RATE);
-    expect(COMBINATION_SHALLOW_RATE).toBeLessThan(KIND_RATES.lora.shallow);
+  it("is the lower one of a combination's two", () => {
+    const [lora, reft] = [
+      { kind: "ffa-lora", ...low },
+      { kind: "loreft", rank: 4, layers: "all", positions: "all" },
+    ] as const;
+    const rate = Math.min(KIND_RATES["ffa-lora"].shallow, KIND_RATES.loreft.shallow);
+    expect(recipeRate({ kind: "combination", lora, reft }, shallow)).toBe(rate);
   });
 
   it("falls to 0, after a warm-up of a tenth of the steps and 10 at most", () => {

@@ -2,7 +2,6 @@
 import type { AdapterSettings, LowRankSettings } from "../../protocol/adapter-spec.ts";
 import type { TrainingSpec } from "../../protocol/network-manifest.ts";
 import {
-  COMBINATION_SHALLOW_RATE,
   type DataForm,
   DEEP_LAYERS_MIN,
   KIND_RATES,
@@ -62,11 +61,10 @@ const named = (adapter: LowRankSettings, targets: readonly string[]): LowRankSet
 /** Whether a model of so many layers is a deep one. */
 export const isDeep = (layers: number): boolean => layers >= DEEP_LAYERS_MIN;
 
-/** AdamW's learning rate for an adapter; of a combination at most the lower of its two. */
+/** AdamW's learning rate for an adapter; of a combination the lower of its two. */
 export function recipeRate(adapter: AdapterSettings, { layers }: { readonly layers: number }): number {
   if (adapter.kind === "combination") {
-    const lower = Math.min(recipeRate(adapter.lora, { layers }), recipeRate(adapter.reft, { layers }));
-    return isDeep(layers) ? lower : Math.min(lower, COMBINATION_SHALLOW_RATE);
+    return Math.min(recipeRate(adapter.lora, { layers }), recipeRate(adapter.reft, { layers }));
   }
   const isSmall = adapter.kind === "tri-lora" && adapter.rank <= TRI_SMALL_RANK_MAX;
   const { shallow, deep } = KIND_RATES[isSmall ? "tri-lora of a small rank" : adapter.kind];
