@@ -106,7 +106,7 @@ export async function membershipOf(options: MembershipOptions): Promise<Membersh
 export function raisedThresholdWarning(before: number, after: number): string | undefined {
   if (after <= before) return undefined;
   return (
-    `${after} signatures are asked for of what follows; who is an admin now can still sign on a branch from before with ${before}: every peer ` +
+    `${counted(after, "signature")} are asked for of what follows; who is an admin now can still sign on a branch from before with ${before}: every peer ` +
     "warns of such an entry, and weft members log marks it"
   );
 }
