@@ -108,7 +108,7 @@ async function* recordsAsTheyAre(
   yield* records(rowsOfText(form, all, { file, options }), options, found, file);
 }
 
-/** The readers of tables are loaded for tables alone: they are 200 modules, and most peers have text. */
+/** The readers of tables are loaded for tables alone: they bring many modules with them, and most peers have text. */
 async function rowsOfTable(
   form: TableForm,
   { file, pieces, random }: DataFile,

@@ -88,13 +88,8 @@ async function run(
   if (options.json) terminal.out(textOf({ ...status, running, ...(starting !== undefined && { starting }), egress }));
   else {
     if (starting !== undefined) terminal.err(`${startingWords(starting)}; this is how it was before\n`);
-    const process = isCopy
-      ? "copied"
-      : !running
-        ? "stopped"
-        : told === undefined && (await servesAdmin(folder))
-          ? "silent"
-          : "running";
+    const isSilent = running && told === undefined && (await servesAdmin(folder));
+    const process = processState({ isCopy, running, isSilent });
     terminal.out(`${read(() => lines(status, process, egress)).join("\n")}\n`);
   }
   return EXIT_OK;
@@ -123,6 +118,16 @@ function sayStarting(
 
 /** Of the peer's process; silent where it is there and does not answer, as one that is frozen or held by long work. */
 type ProcessState = "running" | "silent" | "stopped" | "copied";
+
+function processState(found: {
+  readonly isCopy: boolean;
+  readonly running: boolean;
+  readonly isSilent: boolean;
+}): ProcessState {
+  if (found.isCopy) return "copied";
+  if (!found.running) return "stopped";
+  return found.isSilent ? "silent" : "running";
+}
 
 /** egress: "unread" where nobody has looked at the ledger; undefined where it is damaged. */
 function lines(

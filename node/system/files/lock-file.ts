@@ -57,20 +57,14 @@ export async function takeLock(path: string, { waitMs = 0 }: { readonly waitMs?:
 export async function lockHolder(
   path: string,
 ): Promise<{ readonly process: number; readonly isThere: boolean } | undefined> {
-  const found = await readIfThere(path).catch((cause: unknown) => {
-    throw fileError(cause, path);
-  });
-  const holder = found === undefined ? undefined : parseHolder(found);
+  const holder = await readHolder(path);
   if (holder === undefined) return undefined;
   return { process: holder.process, isThere: (await isProcessRunning(holder)) && !(await isCopied(path, holder)) };
 }
 
 /** Whether the lock is a copy of one that a running process holds somewhere else.  Throws: NodeError DATA_DIRECTORY. */
 export async function isCopyInUse(path: string): Promise<boolean> {
-  const found = await readIfThere(path).catch((cause: unknown) => {
-    throw fileError(cause, path);
-  });
-  const holder = found === undefined ? undefined : parseHolder(found);
+  const holder = await readHolder(path);
   return holder !== undefined && (await isProcessRunning(holder)) && (await isCopied(path, holder));
 }
 
@@ -180,6 +174,14 @@ async function readIfThere(path: string): Promise<string | undefined> {
     if (systemCode(cause) === "ENOENT") return undefined;
     throw cause;
   }
+}
+
+/** Throws: NodeError DATA_DIRECTORY for a file that cannot be read. */
+async function readHolder(path: string): Promise<Holder | undefined> {
+  const found = await readIfThere(path).catch((cause: unknown) => {
+    throw fileError(cause, path);
+  });
+  return found === undefined ? undefined : parseHolder(found);
 }
 
 function parseHolder(text: string): Holder | undefined {
