@@ -5,7 +5,7 @@
  * which rate of the head suits the adapter's. One line of JSON for each; what --log has is not computed again. The encoder has 2 layers of
  * random weights that nobody pre-trained, so that the figures compare the ways with each other and say nothing of CLINC150.
  */
-import { appendFileSync, existsSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import type { Example, Trainer } from "../../node/interface/trainer.ts";
@@ -20,6 +20,7 @@ import { createPrng } from "../../protocol/prng.ts";
 import { drawnGroups, type IntentFiles, intentGroups } from "./assets-data.ts";
 import { chosenWords } from "./chosen-words.ts";
 import { divide } from "./embedded-data.ts";
+import { createTrialLog } from "./trial-log.ts";
 
 const { values } = parseArgs({
   options: {
@@ -103,7 +104,8 @@ const runtime = createOnnxRuntime();
 const LEARNING_RATE = 5e-3;
 const ways = chosenWords("ways", values.ways, Object.keys(WAYS));
 const headRates = values["head-rates"] === "" ? [LEARNING_RATE] : values["head-rates"].split(",").map(Number);
-const known = values.log !== "" && existsSync(values.log) ? readFileSync(values.log, "utf8").split("\n") : [];
+const log = createTrialLog(values.log);
+const sizes = { peers, rounds: Number(values.rounds), steps: Number(values.steps) };
 const runs = values.seeds
   .split(",")
   .flatMap((seed) => values.splits.split(",").map((split) => [split, Number(seed)] as const));
@@ -113,8 +115,8 @@ for (const [split, seed] of runs) {
   const data = examplesOf(seed, split);
   const everything = data.flatMap(({ test }) => test);
   for (const [way, headRate] of ways.flatMap((one) => headRates.map((rate) => [one, rate] as const))) {
-    const begin = JSON.stringify({ split, seed, way, headRate });
-    if (known.some((line) => line.startsWith(begin.slice(0, -1)))) continue;
+    const trial = { split, seed, way, headRate, ...sizes };
+    if (log.has(trial)) continue;
     const { head, mixes, ...rest } = WAYS[way as keyof typeof WAYS];
     const open = (sets: (typeof data)[number], training: { readonly logitAdjustment?: number }): Promise<Trainer> =>
       createTrainer(
@@ -133,12 +135,12 @@ for (const [split, seed] of runs) {
           data: sets,
           head,
           engine: { threads: 1 },
-          totalSteps: Number(values.rounds) * Number(values.steps),
+          totalSteps: sizes.rounds * sizes.steps,
         },
       );
     const trainers = await Promise.all(data.map((sets) => open(sets, rest)));
-    for (let round = 0; round < Number(values.rounds); round++) {
-      for (const trainer of trainers) await trainer.train({ steps: Number(values.steps) });
+    for (let round = 0; round < sizes.rounds; round++) {
+      for (const trainer of trainers) await trainer.train({ steps: sizes.steps });
       if (!mixes) continue;
       const sent = await Promise.all(trainers.map((trainer) => trainer.adapter()));
       const mean = sent[0]!.map((_, i) => sent.reduce((sum, one) => sum + one[i]!, 0) / sent.length);
@@ -157,13 +159,12 @@ for (const [split, seed] of runs) {
       await Promise.all([outside.close(), trainer.close()]);
     }
     const mean = (list: readonly number[]): number => list.reduce((sum, x) => sum + x, 0) / list.length;
-    const line = JSON.stringify({
-      ...JSON.parse(begin),
-      own: mean(own),
-      allClasses: mean(all),
-      validation: mean(held),
-    });
-    process.stdout.write(`${line}\n`);
-    if (values.log !== "") appendFileSync(values.log, `${line}\n`);
+    log.add(trial, { own: mean(own), allClasses: mean(all), validation: mean(held) });
+  }
+}
+for (const headRate of headRates) {
+  for (const score of ["own", "allClasses"]) {
+    const table = log.table({ rows: "way", columns: "split", score, isShare: true }, { headRate, ...sizes });
+    process.stdout.write(`\nhead rate ${headRate}\n\n${table}`);
   }
 }

@@ -6,7 +6,6 @@
  * changing: everybody has a task of its own, and from the middle on that of the next peer. poisoned: in two rounds a liar tells everybody
  * the opposite of what they learnt, tenfold. late: the last peer has no neighbours, and trains nothing, before the middle.
  */
-import { appendFileSync, existsSync, readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import {
   anchorToReference,
@@ -21,7 +20,8 @@ import { adapterSlots } from "../../protocol/adapter-spec.ts";
 import type { ReferenceSettings } from "../../protocol/network-manifest.ts";
 import { openSharedBase } from "./base.ts";
 import { chosenWords } from "./chosen-words.ts";
-import { mean, openTrainers, setsOf, TRIAL_ADAPTER } from "./small-swarm.ts";
+import { mean, openTrainers, setsOf, trialAdapter } from "./small-swarm.ts";
+import { createTrialLog } from "./trial-log.ts";
 import { meanOfAdapters, towards } from "./tried-rules.ts";
 
 const { values } = parseArgs({
@@ -54,18 +54,18 @@ const scenes = chosenWords("scenes", values.scenes, SCENES) as readonly Scene[];
 const [peers, rounds, steps] = [Number(values.peers), Number(values.rounds), Number(values.steps)];
 const half = Math.floor(rounds / 2);
 const base = openSharedBase(embeddedModelDirectory(), { threads: 1 });
-const known = values.log !== "" && existsSync(values.log) ? readFileSync(values.log, "utf8").split("\n") : [];
+const log = createTrialLog(values.log);
+const sizes = { peers, rounds, steps };
 for (const seed of values.seeds.split(",").map(Number)) {
   for (const scene of scenes) {
     for (const [reference, settings] of Object.entries(REFERENCES)) {
-      const begin = JSON.stringify({ scene, seed, reference, peers, rounds, steps });
-      if (known.some((line) => line.startsWith(begin.slice(0, -1)))) continue;
-      const line = JSON.stringify({ ...JSON.parse(begin), ...(await run(scene, seed, settings)) });
-      process.stdout.write(`${line}\n`);
-      if (values.log !== "") appendFileSync(values.log, `${line}\n`);
+      const trial = { scene, seed, reference, ...sizes };
+      if (!log.has(trial)) log.add(trial, await run(scene, seed, settings));
     }
   }
 }
+for (const score of ["now", "before"])
+  process.stdout.write(`\n${log.table({ rows: "reference", columns: "scene", score }, sizes)}`);
 await base.release();
 
 /** Test losses at the end: on the data that peers have then, and on those that they had first; of a late peer, its own alone. */
@@ -80,7 +80,7 @@ async function run(
   const first = await openTrainers(base, sets, { seed, totalSteps });
   const next = scene === "changing" ? [...sets.slice(1), sets[0]!] : sets;
   const second = scene === "changing" ? await openTrainers(base, next, { seed, totalSteps }) : first;
-  const layout = { kind: gaugeKind(TRIAL_ADAPTER), slots: adapterSlots(first[0]!.tensors) };
+  const layout = { kind: gaugeKind(trialAdapter(base)), slots: adapterSlots(first[0]!.tensors) };
   const anchor = { settings, layout };
   const references: ReferenceState[] = first.map(() => emptyReference(settings));
   const start = await first[0]!.start();

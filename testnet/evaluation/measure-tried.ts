@@ -3,15 +3,15 @@
  * adapters together that the product does not have, beside plain ones, on the embedded tasks. One line of JSON for each way, seed and
  * division; a way that is in `--log` already is not computed again. Test sets are looked at once, after the last round.
  */
-import { appendFileSync, existsSync, readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import type { Trainer } from "../../node/interface/trainer.ts";
 import { embeddedModelDirectory } from "../../node/system/files/embedded-model.ts";
 import { adapterSlots } from "../../protocol/adapter-spec.ts";
 import { openSharedBase } from "./base.ts";
 import { chosenWords } from "./chosen-words.ts";
-import { heldOut, mean, openTrainers, setsOf, splitOf } from "./small-swarm.ts";
+import { heldOut, mean, openTrainers, setsOf, splitOf, trialAdapter } from "./small-swarm.ts";
 import { grouped } from "./summary-rows.ts";
+import { createTrialLog } from "./trial-log.ts";
 import { distance, meanOfAdapters, nesterovStep, normRestored, tiesMerged, towards } from "./tried-rules.ts";
 
 const { values } = parseArgs({
@@ -52,7 +52,7 @@ async function searched({ trainer, own, others }: Question): Promise<Float32Arra
   const z = meanOfAdapters(others);
   const mixes = QUARTERS.map((lambda) => towards(own, z, lambda));
   const losses: number[] = [];
-  for (const mix of mixes) losses.push(await heldOut(trainer, mix));
+  for (const mix of mixes) losses.push(await heldOut(trainer, mix, adapter));
   return mixes[losses.indexOf(Math.min(...losses))]!;
 }
 
@@ -61,7 +61,7 @@ async function searchedByLayer(question: Question): Promise<Float32Array> {
   const { trainer, own, others } = question;
   const z = meanOfAdapters(others);
   let best = await searched(question);
-  let least = await heldOut(trainer, best);
+  let least = await heldOut(trainer, best, adapter);
   const layers = grouped(adapterSlots(trainer.tensors), ({ name }) => /layers?\.(\d+)\./.exec(name)?.[1] ?? "");
   for (const slots of layers.values()) {
     const from = best;
@@ -69,7 +69,7 @@ async function searchedByLayer(question: Question): Promise<Float32Array> {
       const mix = from.slice();
       for (const { offset, length } of slots)
         mix.set(towards(own.subarray(offset, offset + length), z.subarray(offset, offset + length), lambda), offset);
-      const loss = await heldOut(trainer, mix);
+      const loss = await heldOut(trainer, mix, adapter);
       if (loss < least) [best, least] = [mix, loss];
     }
   }
@@ -78,10 +78,10 @@ async function searchedByLayer(question: Question): Promise<Float32Array> {
 
 /** Half of the way to a mean that weighs each neighbour by the slope of the held-out loss towards it, and leaves out those that rise. */
 async function byValidationGradient({ trainer, own, others }: Question): Promise<Float32Array> {
-  const before = await heldOut(trainer, own);
+  const before = await heldOut(trainer, own, adapter);
   const slopes: number[] = [];
   for (const other of others) {
-    const after = await heldOut(trainer, towards(own, other, PROBE));
+    const after = await heldOut(trainer, towards(own, other, PROBE), adapter);
     slopes.push(Math.max(0, (before - after) / (PROBE * Math.max(distance(own, other), Number.EPSILON))));
   }
   return slopes.some((slope) => slope > 0) ? towards(own, meanOfAdapters(others, slopes), 0.5) : own;
@@ -118,19 +118,19 @@ const WAYS: Readonly<Record<string, Way>> = {
 const ways = chosenWords("ways", values.ways, Object.keys(WAYS));
 const [peers, rounds, steps] = [Number(values.peers), Number(values.rounds), Number(values.steps)];
 const base = openSharedBase(embeddedModelDirectory(), { threads: 1 });
-const known = values.log !== "" && existsSync(values.log) ? readFileSync(values.log, "utf8").split("\n") : [];
+const adapter = trialAdapter(base);
+const log = createTrialLog(values.log);
+const sizes = { peers, rounds, steps };
 for (const seed of values.seeds.split(",").map(Number)) {
   for (const split of values.splits.split(",")) {
     for (const way of ways) {
-      const settings = JSON.stringify({ split, seed, way, peers, rounds, steps });
-      if (known.some((line) => line.startsWith(settings.slice(0, -1)))) continue;
-      const scores = await run(WAYS[way]!, { split, seed });
-      const line = JSON.stringify({ ...JSON.parse(settings), ...scores });
-      process.stdout.write(`${line}\n`);
-      if (values.log !== "") appendFileSync(values.log, `${line}\n`);
+      const settings = { split, seed, way, ...sizes };
+      if (!log.has(settings)) log.add(settings, await run(WAYS[way]!, { split, seed }));
     }
   }
 }
+for (const shape of [{ score: "loss" }, { score: "right", isShare: true }])
+  process.stdout.write(`\n${log.table({ rows: "way", columns: "split", ...shape }, sizes)}`);
 await base.release();
 
 /** The means over the peers at the end. */
