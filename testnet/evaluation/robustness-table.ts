@@ -135,6 +135,15 @@ export function robustnessTable({ quick = false } = {}): Table {
         shippedSuite("shipped-most", "more liars than honest peers", { liars: [6] }),
         shippedSuite("shipped-seed", "another seed", { seeds: [2] }),
         shippedSuite("shipped-unequal", "unequal data (Dirichlet 0.5)", { splits: UNEQUAL }),
+        shippedSuite("shipped-tries", "each neighbour tried by itself", TRIED_APART),
+        shippedSuite("shipped-tries-seed", "each neighbour tried by itself, another seed", {
+          ...TRIED_APART,
+          seeds: [2],
+        }),
+        shippedSuite("shipped-unequal-tries", "each neighbour tried by itself, unequal data (Dirichlet 0.5)", {
+          ...TRIED_APART,
+          splits: UNEQUAL,
+        }),
         suite("lora", "LoRA, two liars of ten", { methods: lora }),
         suite("compared", "LoRA under other rules, two liars of ten", {
           methods: [aloneName(KIND), ...COMPARED.map((rule) => methodName(KIND, rule))],
@@ -200,8 +209,20 @@ const SHIPPED_METHODS = (
   [
     { name: aloneName(SHIPPED), title: "what a new network has, alone", exchange: "none", shipped: true },
     { name: SHIPPED, title: "what a new network has", exchange: "others", shipped: true },
+    {
+      name: methodName(SHIPPED, MORE_TRIES),
+      title: `what a new network has, with ${MORE_TRIES}`,
+      exchange: "others",
+      shipped: true,
+      aggregation: settings(AGGREGATION, MORE_TRIES),
+    },
   ] satisfies Omit<DeclaredMethod, "adapter">[]
 ).map((method) => method as DeclaredMethod);
+
+const TRIED_APART: Partial<Suite> = {
+  methods: [aloneName(SHIPPED), methodName(SHIPPED, MORE_TRIES)],
+  attacks: ["none", "silent", "hinder", "undo"],
+};
 
 function shippedSuite(name: string, title: string, over: Partial<Suite>): Suite {
   return suite(name, `What a new network has, ${title}`, {
