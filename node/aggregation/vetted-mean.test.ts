@@ -190,6 +190,61 @@ describe("the edges of its looks", () => {
   });
 });
 
+describe("what stands on an edge is kept, and a copy", () => {
+  const at = (...values: number[]): Float64Array => Float64Array.from(values);
+
+  it("at 1.4 typical distances", () => {
+    // s is 1 of the own one and of the first, and 1.4 of the second.
+    expect(weigh([at(-1), at(FAR)], { own: at(0) })).toEqual([1, 1]);
+  });
+
+  it("at a fifth of the typical distance, where it counts once and is tried once", () => {
+    expect(weigh([at(-1), at(1), at(COPY)], { own: at(0) })).toEqual([1, 1, 0]);
+    let told: Vetting | undefined;
+    const points = [at(5), at(6), at(-5)];
+    vettedMean({ points, weights: ones(3), own: at(0), onVetted: (vetting) => void (told = vetting) });
+    expect([...told!.counted]).toEqual([0.5, 0.5, 1]);
+    expect([...told!.order].sort()).toEqual([0, 2]);
+  });
+
+  /** Points 4 apart from each other on axes of their own, so far along a common one; the first is the own one. */
+  const along = (...ways: number[]): { own: Float64Array; points: Float64Array[] } => {
+    const [own, ...points] = ways.map((way, j) =>
+      Float64Array.from({ length: ways.length + 1 }, (_, i) => (i === ways.length ? way : i === j ? 4 : 0)),
+    );
+    return { own: own!, points };
+  };
+
+  it("at 0.6 of the typical agreement", () => {
+    const { own, points } = along(5, 5, 5, 5, 5, AGREEMENT * 5);
+    expect(weigh(points, { own, start: new Float64Array(own.length) })).toEqual(ones(5));
+  });
+
+  it("and below it where the others agree no better than by three deviations", () => {
+    const { own, points } = along(5, 7.5, 2.5, 8, 2, 2.75, 5.5);
+    expect(weigh(points, { own, start: new Float64Array(own.length) })).toEqual(ones(6));
+  });
+
+  it("and behind the start where half of the others go nowhere together", () => {
+    const [own, ...points] = [0, 1, 2, 3].map((j) => Float64Array.from({ length: 4 }, (_, i) => (i === j ? 1 : 0)));
+    points.push(new Float64Array(4).fill(-0.5));
+    expect(weigh(points, { own: own!, start: new Float64Array(4) })).toEqual(ones(4));
+  });
+});
+
+it("has nobody's word halved by a copy of the own adapter beside it", () => {
+  const { own, honest } = swarm(12);
+  const [first, ...rest] = honest;
+  const towards = (share: number): Float64Array => own.map((x, i) => x + share * (first![i]! - x));
+  // Between a fifth and two fifths of the way, so that one is a mirror and near the other, which is none.
+  expect(weigh([towards(0.15), towards(0.3), ...rest], { own })).toEqual([0, 1, ...ones(HONEST - 1)]);
+});
+
+it("stays with the own adapter where there are only copies of it, with a known start as well", () => {
+  const { own, honest } = swarm(13);
+  expect(vettedMean({ points: [own, own], weights: [1, 1], own, start: behind(honest) })).toEqual(own);
+});
+
 describe("while less than half of all points lie", () => {
   // The own point is honest, so that f of n neighbours may lie while 2 f <= n.
   const values = fc.oneof(

@@ -1,7 +1,7 @@
 /**
  * The tables of `npm run attack`: runs of what a new network has under every attack, with other numbers of liars, seeds and data
- * under one attack of each sort, and what single aggregations are made of, which every rule takes part in. A new rule or kind is
- * in them, or is missed by a test.
+ * under one attack of each sort; the same of single kinds of adapters on the last block; and what single aggregations are made
+ * of, which every rule takes part in. A new rule or kind is in them, or is missed by a test.
  */
 import { NodeError } from "../../node/errors.ts";
 import { MANIFEST_DEFAULTS, type NetworkManifest } from "../../protocol/network-manifest.ts";
@@ -62,6 +62,13 @@ const MAIN: readonly Attack[] = ["inner-product", "label-flip", "hinder", "undo"
 const KIND = "lora";
 /** The shipped rule with a try for each of nine neighbours, where eight would have two of them tried together. */
 const MORE_TRIES = "vetted-mean:16";
+/** All of MAIN, and one that hides in the honest peers' spread and one that is no update. */
+const MOST: readonly Attack[] = [...MAIN, "alie", "nan"];
+/**
+ * What a new network has where nobody chooses anything: `withShipped` fills in the recipe's adapter, rate and schedule, and the
+ * manifest's defaults.
+ */
+const SHIPPED = "shipped";
 /** The rule of a new network. */
 const RULE = MANIFEST_DEFAULTS.aggregation.rule;
 
@@ -117,59 +124,74 @@ export function robustnessTable({ quick = false } = {}): Table {
     ...TRIED_RULES.filter((rule) => rule !== RULE).map((rule) => method(KIND, rule)),
     method(KIND, MORE_TRIES),
     method("tri-lora", MORE_TRIES),
+    ...SHIPPED_METHODS,
   ];
-  const shipped = methodName(KIND, RULE);
+  const lora = [aloneName(KIND), methodName(KIND, RULE)];
   const suites = quick
-    ? [suite("quick", "A quick look", { methods: [aloneName(KIND), shipped], ...QUICK })]
+    ? [suite("quick", "A quick look", { methods: lora, ...QUICK })]
     : [
-        suite("shipped", "What a new network has, two liars of ten", { methods: [aloneName(KIND), shipped] }),
-        suite("compared", "Other rules, two liars of ten", {
+        shippedSuite("shipped", "two liars of ten", { attacks: ["none", ...ATTACK_ORDER] }),
+        shippedSuite("shipped-three", "three liars of ten", { liars: [3] }),
+        shippedSuite("shipped-most", "more liars than honest peers", { liars: [6] }),
+        shippedSuite("shipped-seed", "another seed", { seeds: [2] }),
+        shippedSuite("shipped-unequal", "unequal data (Dirichlet 0.5)", { splits: UNEQUAL }),
+        shippedSuite("shipped-tries", "each neighbour tried by itself", TRIED_APART),
+        shippedSuite("shipped-tries-seed", "each neighbour tried by itself, another seed", {
+          ...TRIED_APART,
+          seeds: [2],
+        }),
+        shippedSuite("shipped-unequal-tries", "each neighbour tried by itself, unequal data (Dirichlet 0.5)", {
+          ...TRIED_APART,
+          splits: UNEQUAL,
+        }),
+        suite("lora", "LoRA, two liars of ten", { methods: lora }),
+        suite("compared", "LoRA under other rules, two liars of ten", {
           methods: [aloneName(KIND), ...COMPARED.map((rule) => methodName(KIND, rule))],
           attacks: ["none", "silent", ...MAIN],
         }),
-        suite("counts", "What a new network has, three liars of ten", {
-          methods: [aloneName(KIND), shipped],
+        suite("counts", "LoRA, three liars of ten", {
+          methods: lora,
           attacks: ["none", "silent", ...MAIN],
           liars: [3],
         }),
-        suite("most", "What a new network has, more liars than honest peers", {
-          methods: [aloneName(KIND), shipped],
+        suite("most", "LoRA, more liars than honest peers", {
+          methods: lora,
           attacks: ["none", "silent", ...MAIN],
           liars: [6],
         }),
-        suite("seed", "What a new network has, another seed", {
-          methods: [aloneName(KIND), shipped],
+        suite("seed", "LoRA, another seed", {
+          methods: lora,
           attacks: ["none", "silent", ...MAIN],
           seeds: [2],
         }),
-        suite("unequal", "What a new network has, unequal data (Dirichlet 0.5)", {
-          methods: [aloneName(KIND), shipped],
+        suite("unequal", "LoRA, unequal data (Dirichlet 0.5)", {
+          methods: lora,
           attacks: ["none", "silent", "inner-product", "label-flip", "hinder", "undo"],
-          splits: [{ kind: "dirichlet", alpha: 0.5 }],
+          splits: UNEQUAL,
+        }),
+        suite("unequal-tries", "LoRA, unequal data (Dirichlet 0.5), each neighbour tried by itself", {
+          methods: [aloneName(KIND), methodName(KIND, MORE_TRIES)],
+          attacks: ["none", "silent", "label-flip", "hinder", "undo"],
+          splits: UNEQUAL,
         }),
         suite("loreft", "LoReFT, two liars of ten, more local steps", {
           ...longer("loreft"),
           learningRates: LOREFT_RATES,
         }),
         suite("tri-lora", "Tri-LoRA, two liars of ten, more local steps", longer("tri-lora")),
-        suite("unequal-tries", "Unequal data (Dirichlet 0.5), each neighbour tried by itself", {
-          methods: [aloneName(KIND), methodName(KIND, MORE_TRIES)],
-          attacks: ["none", "silent", "label-flip", "hinder", "undo"],
-          splits: [{ kind: "dirichlet", alpha: 0.5 }],
-        }),
         suite("tri-lora-tries", "Tri-LoRA, each neighbour tried by itself", {
           ...longer("tri-lora", MORE_TRIES),
           attacks: ["none", "silent", "hinder", "undo"],
         }),
-        suite("thirty-nine", "What a new network has, nine liars of thirty", {
-          methods: [aloneName(KIND), shipped],
+        suite("thirty-nine", "LoRA, nine liars of thirty", {
+          methods: lora,
           attacks: ["none", "silent", "undo", "label-flip", "hinder", "inner-product"],
           peers: [30],
           liars: [9],
           sizes: { train: 32, validation: 32, test: 48 },
         }),
-        suite("thirty", "What a new network has, six liars of thirty", {
-          methods: [aloneName(KIND), shipped],
+        suite("thirty", "LoRA, six liars of thirty", {
+          methods: lora,
           attacks: ["none", "silent", "inner-product", "label-flip", "hinder", "undo"],
           peers: [30],
           liars: [6],
@@ -178,6 +200,36 @@ export function robustnessTable({ quick = false } = {}): Table {
         }),
       ];
   return { methods, suites, reasons: {} };
+}
+
+const UNEQUAL: Suite["splits"] = [{ kind: "dirichlet", alpha: 0.5 }];
+
+/** Alone and together; the adapter comes from the recipe, which knows the model. */
+const SHIPPED_METHODS = (
+  [
+    { name: aloneName(SHIPPED), title: "what a new network has, alone", exchange: "none", shipped: true },
+    { name: SHIPPED, title: "what a new network has", exchange: "others", shipped: true },
+    {
+      name: methodName(SHIPPED, MORE_TRIES),
+      title: `what a new network has, with ${MORE_TRIES}`,
+      exchange: "others",
+      shipped: true,
+      aggregation: settings(AGGREGATION, MORE_TRIES),
+    },
+  ] satisfies Omit<DeclaredMethod, "adapter">[]
+).map((method) => method as DeclaredMethod);
+
+const TRIED_APART: Partial<Suite> = {
+  methods: [aloneName(SHIPPED), methodName(SHIPPED, MORE_TRIES)],
+  attacks: ["none", "silent", "hinder", "undo"],
+};
+
+function shippedSuite(name: string, title: string, over: Partial<Suite>): Suite {
+  return suite(name, `What a new network has, ${title}`, {
+    methods: [aloneName(SHIPPED), SHIPPED],
+    attacks: ["none", "silent", ...MOST],
+    ...over,
+  });
 }
 
 /** The rate that a new network has for loreft; with the one of the single aggregations 24 local steps make half of the difference. */
