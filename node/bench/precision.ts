@@ -34,8 +34,8 @@ const modelDirectory = values.model ?? embeddedModelDirectory();
 const [BATCH, TOKENS] = [8, 64];
 const { sets } = await loadExamples({ modelDirectory, maxTokens: TOKENS, batchSize: BATCH, seed: 4 });
 
-async function losses(precision: Precision, peerSeed: number) {
-  const trainer = await createTrainer(
+const open = (precision: Precision, peerSeed: number) =>
+  createTrainer(
     { runtime: createOnnxRuntime(), files: readModelFiles(modelDirectory) },
     {
       modelDirectory,
@@ -54,10 +54,17 @@ async function losses(precision: Precision, peerSeed: number) {
       data: sets,
     },
   );
+
+/** Of an adapter that was trained in a precision, evaluated in f32. */
+async function losses(precision: Precision, peerSeed: number) {
+  const trainer = await open(precision, peerSeed);
   await trainer.train({ steps: Number(values.steps) });
-  const of = async (set: keyof typeof sets): Promise<number> => (await trainer.evaluate({ set })).loss;
-  const result = { train: await of("train"), validation: await of("validation"), test: await of("test") };
+  const trained = await trainer.adapter();
   await trainer.close();
+  const judge = await open("fp32", peerSeed);
+  const of = async (set: keyof typeof sets): Promise<number> => (await judge.evaluate({ set, adapter: trained })).loss;
+  const result = { train: await of("train"), validation: await of("validation"), test: await of("test") };
+  await judge.close();
   return result;
 }
 

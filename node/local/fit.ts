@@ -13,6 +13,7 @@ import { readModelFiles } from "../system/files/model-files.ts";
 import { type MachineMemory, machineMemory } from "../system/platform/memory.ts";
 import { trainedHead } from "../training/classification.ts";
 import { type MemoryNeeded, memoryNeeded, memorySpare } from "../training/memory-needed.ts";
+import { inPrecision } from "../training/precision/precision.ts";
 
 /** A training whose memory is asked for. */
 export interface FitOptions {
@@ -123,7 +124,7 @@ export function neededBy(
   }: Pick<FitOptions, "adapter" | "examples" | "tokens"> & { readonly engine: EngineOptions },
 ): MemoryNeeded {
   const unmade = withUnmadeCopies(files);
-  const model = inBaseForm(loadBaseModel(unmade), unmade, engine.base);
+  const model = inPrecision(inBaseForm(loadBaseModel(unmade), unmade, engine.base), unmade, engine.precision);
   const method = adapterMethod(adapter);
   // A head that the files do not hold yet is trained as well.
   const slots = adapterSlots([...method.tensors(adapter, model.shape), ...trainedHead(model)]);

@@ -140,11 +140,21 @@ export interface BaseModel extends ModelFamily {
    * that form. Without it graphs read f32 weights.
    */
   readonly narrow?: GraphPass;
+  /**
+   * Where products with frozen matrices are computed in another arithmetic than f32: the pass that every graph of the model goes
+   * through last, so that it reads the weights in that arithmetic. Never beside `narrow`.
+   */
+  readonly products?: GraphPass;
 }
 
-/** A graph of the model as the runtime is to read it: with the base in the form in which it is kept. */
-export const finishedGraph = ({ narrow }: Pick<BaseModel, "narrow">, graph: OnnxGraph): OnnxGraph =>
-  narrow ? narrow(graph).graph : graph;
+/** A graph of the model as the runtime is to read it: with the base in the form, or the arithmetic, in which it is kept. */
+export function finishedGraph(
+  { narrow, products }: Pick<BaseModel, "narrow" | "products">,
+  graph: OnnxGraph,
+): OnnxGraph {
+  const pass = narrow ?? products;
+  return pass ? pass(graph).graph : graph;
+}
 
 /** What sessions of a model's graphs are loaded with. */
 export const modelSession = (

@@ -48,7 +48,7 @@ export interface StreamedParts {
 export function streamedStep(adapted: AdaptedModel, shape: BatchShape, options: TrainingStepOptions): StreamedParts {
   const step = trainingLoss(adapted, shape, options);
   const { inputs, adapter, blockEnds, changed, loss, total } = step;
-  const finish = (graph: OnnxGraph): OnnxGraph => finished(adapted.model, onlyReadInputs(graph), options);
+  const finish = (graph: OnnxGraph): OnnxGraph => finished(adapted.model, onlyReadInputs(graph));
   const isTrained = (block: number): boolean => changed.includes(blockEnds[block]!);
   const last = blockEnds.length - 1;
   const open = openedAt({ inputs, outputs: { loss, total } }, { at: blockEnds[last]!, name: STREAM });
@@ -69,7 +69,7 @@ export function streamedStep(adapted: AdaptedModel, shape: BatchShape, options: 
 /** The graphs of an evaluation, as `evaluationGraph` has it. */
 export function streamedEvaluation(adapted: AdaptedModel, shape: BatchShape): StreamedParts {
   const { graph, blockEnds } = evaluation(adapted, shape);
-  const finish = (part: OnnxGraph): OnnxGraph => finished(adapted.model, onlyReadInputs(part), {});
+  const finish = (part: OnnxGraph): OnnxGraph => finished(adapted.model, onlyReadInputs(part));
   return {
     forward: forwardParts(graph.inputs, blockEnds).map(finish),
     head: finish(openedAt(graph, { at: blockEnds.at(-1)!, name: STREAM })),

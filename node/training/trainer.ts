@@ -18,7 +18,7 @@ import { LocalSteps } from "./local-steps.ts";
 import { adjustedModel } from "./logit-adjustment.ts";
 import { OpenGroup } from "./open-group.ts";
 import { pooledFeatures } from "./pooled-features.ts";
-import { otherArithmetic, refuseOtherArithmetic } from "./precision/precision.ts";
+import { assertPrecision, inPrecision, refuseOtherArithmetic } from "./precision/precision.ts";
 import { createPrivateStepGradient } from "./private-step-gradient.ts";
 import { createStepGradient, type StepGradient, type StepGradientOptions } from "./step-gradient.ts";
 import { type TrainedTensors, trainedTensors } from "./trained-tensors.ts";
@@ -42,18 +42,19 @@ export async function createTrainer(
   const { adapter: settings, training, data, engine } = options;
   const plain = loadBaseModel(files);
   assertAgreed(plain, files, options.agreedBase);
-  const model = adjustedModel(inBaseForm(plain, files, engine.base), options);
   const method = adapterMethod(settings);
+  if (method.readsWeights(settings)) refuseOtherArithmetic(engine);
+  await assertPrecision(runtime, engine);
+  const kept = inBaseForm(plain, files, engine.base);
+  const model = adjustedModel(inPrecision(kept, files, engine.precision), options);
   const tensors = trainedTensors(model, options);
   const { adapted } = tensors;
   const feeding = { counts: method.positions(settings), classifies: model.classifier?.reads ?? (false as const) };
   checkTokens(data, model);
   const totalSteps = scheduledSteps(options);
   if (engine.pack) assertPackable(model, options);
-  const sessionOptions = modelSession(model, engine);
-  if (method.readsWeights(settings)) refuseOtherArithmetic(engine);
-  const others = await otherArithmetic({ runtime, model, files }, engine);
   await assertComputed(runtime, model);
+  const sessionOptions = modelSession(model, engine);
   const isCpu = (await runtime.provider()) === "cpu";
   const { streamBlocks = false } = engine;
   if (streamBlocks && !isCpu) {
@@ -70,13 +71,9 @@ export async function createTrainer(
     {
       runtime: of("training"),
       adapted,
-      sessionOptions: others ? { ...sessionOptions, externalData: others.externalData } : sessionOptions,
+      sessionOptions,
       feeding,
-      graph: {
-        lowMemory,
-        wholeMatrix: !isCpu,
-        ...(others && { products: others.products }),
-      },
+      graph: { lowMemory, wholeMatrix: !isCpu },
       dropout: {
         sites: method.dropout(settings, model.shape),
         prng: createPrng(options.peerSeed).fork("dropout"),
@@ -96,9 +93,10 @@ export async function createTrainer(
     ...{ lowMemory, streamBlocks, wholeMatrix: !isCpu },
   });
   const steps = new LocalSteps({ gradients, tensors }, { training, totalSteps, fisherDecay: options.fisherDecay });
+  // Other peers compare these with their own, so they are in f32 whatever this peer trains in.
   const features: Trainer["features"] = async ({ examples }) =>
     pooledFeatures(
-      { runtime: of("features"), model, sessionOptions, bucketsMax },
+      { runtime: of("features"), model: kept, sessionOptions: modelSession(kept, engine), bucketsMax },
       chosenExamples(data.train, examples),
     );
   return trainerOf({ tensors, steps, gradients, evaluator, features, learningRate: training.learningRate });

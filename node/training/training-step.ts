@@ -12,7 +12,6 @@ import { cutGraph } from "../onnx/cut.ts";
 import { forSpeed } from "../onnx/for-speed.ts";
 import { apply, inputValue, nodesInOrder } from "../onnx/graph.ts";
 import { add, gather, ints, mul, reduceSum, reshape } from "../onnx/operators.ts";
-import type { GraphPass } from "../onnx/rewrite.ts";
 import { splitTree } from "../onnx/split-tree.ts";
 import type { OnnxGraph, OnnxValue } from "../onnx/value.ts";
 import type { Tensor } from "../tensor.ts";
@@ -53,8 +52,6 @@ export interface TrainingStepOptions {
   readonly lowMemory?: boolean;
   /** Never cut the output matrix, as `PartsOptions` has it. */
   readonly wholeMatrix?: boolean;
-  /** Other arithmetic for products with the blocks' frozen matrices (`inIntegers`, `inHalves`); f32 when absent. */
-  readonly products?: GraphPass;
 }
 
 /**
@@ -69,7 +66,7 @@ export function trainingStepGraph(
   shape: BatchShape,
   options: TrainingStepOptions = {},
 ): OnnxGraph {
-  return finished(adapted.model, trainingStep(adapted, shape, options).graph, options);
+  return finished(adapted.model, trainingStep(adapted, shape, options).graph);
 }
 
 /**
@@ -87,14 +84,12 @@ export function cutTrainingStep(
   const { graph, frozenEnd } = trainingStep(adapted, shape, options);
   if (!frozenEnd) return undefined;
   const { below, above } = cutGraph(graph, { at: frozenEnd, name: "stream" });
-  return { below: finished(adapted.model, below, options), above: finished(adapted.model, above, options) };
+  return { below: finished(adapted.model, below), above: finished(adapted.model, above) };
 }
 
 /** The graph as it is handed to the runtime, after the passes that change how it is computed. */
-export function finished(model: BaseModel, graph: OnnxGraph, { products }: TrainingStepOptions): OnnxGraph {
-  const fast = softmaxProductsFirst(forSpeed(graph).graph).graph;
-  return products ? products(fast).graph : finishedGraph(model, fast);
-}
+export const finished = (model: BaseModel, graph: OnnxGraph): OnnxGraph =>
+  finishedGraph(model, softmaxProductsFirst(forSpeed(graph).graph).graph);
 
 function trainingStep(adapted: AdaptedModel, shape: BatchShape, options: TrainingStepOptions) {
   const { inputs, loss, total, adapter, changed, ...ends } = trainingLoss(adapted, shape, options);

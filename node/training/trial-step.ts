@@ -6,9 +6,7 @@ import { adapterMethod } from "../adapter/methods.ts";
 import { planBuckets } from "../data/bucket.ts";
 import type { Runtime } from "../interface/runtime.ts";
 import type { Example } from "../interface/trainer.ts";
-import type { BaseModel } from "../model/base-model.ts";
-import type { CopiedWeights } from "../model/copied-weights.ts";
-import { type HalfMatrix, inHalves } from "./precision/halves.ts";
+import { type BaseModel, modelSession } from "../model/base-model.ts";
 import { createStepGradient } from "./step-gradient.ts";
 
 /** Both ways in which adapters reach into a model: the residual stream, and the linear layers. */
@@ -29,16 +27,8 @@ export interface TrialStep {
 /** Largest difference from the processor's result that a device may have, of the largest value (float32 in another order). */
 export const DIFFERENCE_MAX = 1e-3;
 
-/**
- * halves: weights for products in 16 bits, which take the place of those in f32.
- * Threads: 1, so that the processor's own result has the same bits everywhere.
- */
-export async function trialStep(
-  runtime: Runtime,
-  model: BaseModel,
-  kind: TrialKind,
-  halves?: CopiedWeights<HalfMatrix>,
-): Promise<TrialStep> {
+/** Threads: 1, so that the processor's own result has the same bits everywhere. */
+export async function trialStep(runtime: Runtime, model: BaseModel, kind: TrialKind): Promise<TrialStep> {
   const adapter = settingsOf(kind, model);
   const method = adapterMethod(adapter);
   const slots = adapterSlots(method.tensors(adapter, model.shape));
@@ -47,8 +37,7 @@ export async function trialStep(
   const gradients = await createStepGradient({
     runtime,
     adapted: { model, adapter, slots, frozen: method.frozen(adapter, model.shape, SEED) },
-    sessionOptions: { externalData: (halves ?? model).externalData, threads: 1 },
-    ...(halves && { graph: { products: inHalves(halves) } }),
+    sessionOptions: modelSession(model, { threads: 1 }),
     examples,
     buckets: planBuckets(examples, { batchSize: examples.length }),
     feeding: { counts: method.positions(adapter), classifies: false },

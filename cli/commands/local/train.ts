@@ -113,6 +113,7 @@ export const trainCommand: CommandRow = {
     step: "steps in all, with those of earlier trainings",
     out: "folder of the adapter",
     base: "form of the frozen base, and the digest of what was rounded",
+    precision: "arithmetic of the training and of all its losses: fp32, int8 or fp16",
   },
   jsonl: {
     plan: "adapter, steps, total and the number of examples",
@@ -212,7 +213,10 @@ async function run(options: TrainCommandOptions, terminal: Terminal): Promise<nu
   await writeFolder(folder, new Map([...stoppedTrainingFiles(result.stopped, result.adapter), ...files]));
   for (const line of endingLines(result, steps)) note(line);
   note(`adapter written to ${folder}`);
-  telling.result({ ...document(result, folder), base }, () => `${resultLines(result).join("\n")}\n`);
+  telling.result(
+    { ...document(result, folder), base, precision: engine.precision ?? "fp32" },
+    () => `${resultLines(result).join("\n")}\n`,
+  );
   return result.after ? EXIT_OK : EXIT_INTERRUPTED;
 }
 

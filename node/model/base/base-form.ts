@@ -5,16 +5,12 @@
  */
 import type { BaseForm, NarrowForm } from "../../../protocol/settings/base-forms.ts";
 import { NodeError } from "../../errors.ts";
-
 import type { Runtime } from "../../interface/runtime.ts";
-import { externalValue } from "../../onnx/graph.ts";
-import type { GraphPass } from "../../onnx/rewrite.ts";
-import type { OnnxValue } from "../../onnx/value.ts";
-import { sizeOf } from "../../tensor.ts";
 import type { BaseModel } from "../base-model.ts";
 import type { ModelFiles } from "../huggingface.ts";
 import { storedCopy } from "../weight-copy.ts";
 import { narrowCopy, narrowWeights } from "./narrow-file.ts";
+import { readByPass } from "./read-by-pass.ts";
 import { widenedWhereUsed } from "./widened-where-used.ts";
 
 /**
@@ -35,30 +31,10 @@ export async function assertComputed(runtime: Pick<Runtime, "provider">, { narro
 }
 
 function inNarrowForm(model: BaseModel, files: ModelFiles, form: NarrowForm): BaseModel {
-  let opened: { readonly pass: GraphPass; readonly externalData: BaseModel["externalData"] } | undefined;
-  const open = () => {
-    if (opened) return opened;
+  return readByPass(model, "narrow", () => {
     const tensors = storedCopy(narrowCopy(model, files, form), files.cache);
     const weights = new Map(narrowWeights(model, form).map((weight) => [weight.name, weight]));
     const externalData = [...new Set([...tensors.values()].map(({ file }) => file))];
-    opened = { pass: widenedWhereUsed({ weights, tensors }), externalData };
-    return opened;
-  };
-  const values = new Map<string, OnnxValue>();
-  const narrow: Pick<BaseModel, "weight" | "externalData" | "narrow"> = {
-    weight: ({ name, shape }) => {
-      // A name for the pass to replace: there is no file of f32 weights.
-      const range = { location: `${name} in f32`, offset: 0, length: 4 * sizeOf(shape) };
-      const value = values.get(name) ?? externalValue(name, "float32", shape, range);
-      values.set(name, value);
-      return value;
-    },
-    get externalData() {
-      return open().externalData;
-    },
-    narrow: (graph) => open().pass(graph),
-  };
-  // Taken over without being asked for: f32 weights are made when somebody asks for them.
-  const own = Object.getOwnPropertyDescriptors(model);
-  return Object.defineProperties({}, { ...own, ...Object.getOwnPropertyDescriptors(narrow) }) as BaseModel;
+    return { pass: widenedWhereUsed({ weights, tensors }), externalData };
+  });
 }

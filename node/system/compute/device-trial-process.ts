@@ -5,7 +5,7 @@ import { loadBaseModel, type ModelFiles } from "../../model/huggingface.ts";
 import { encodeModel } from "../../onnx/codec.ts";
 import { inputValue } from "../../onnx/graph.ts";
 import { neg } from "../../onnx/operators.ts";
-import { halfWeights } from "../../training/precision/halves.ts";
+import { inPrecision } from "../../training/precision/precision.ts";
 import { trialStep } from "../../training/trial-step.ts";
 import { readModelFiles } from "../files/model-files.ts";
 import type { Float16Trial, TrialMessage } from "./device-trial.ts";
@@ -46,10 +46,9 @@ async function inHalves(runtime: Runtime, { cache: _, ...files }: ModelFiles): P
   const reason = await runtime.whyNoFloat16();
   if (reason !== undefined) return { ok: false, reason };
   try {
-    const model = loadBaseModel(files);
-    const halves = halfWeights(model, files);
-    const loreft = await trialStep(runtime, model, "loreft", halves);
-    return { ok: true, steps: { loreft, lora: await trialStep(runtime, model, "lora", halves) } };
+    const model = inPrecision(loadBaseModel(files), files, "fp16");
+    const loreft = await trialStep(runtime, model, "loreft");
+    return { ok: true, steps: { loreft, lora: await trialStep(runtime, model, "lora") } };
   } catch (error) {
     return { ok: false, reason: error instanceof Error ? error.message : String(error) };
   }

@@ -14,7 +14,8 @@ import { readModelFiles } from "../../system/files/model-files.ts";
 import { float32 } from "../../tensor.ts";
 import { createTrainer } from "../trainer.ts";
 import { TRIAL_KINDS, trialDifference, trialStep } from "../trial-step.ts";
-import { halfWeights, inHalves } from "./halves.ts";
+import { inHalves } from "./halves.ts";
+import { inPrecision } from "./precision.ts";
 
 const runtime = createOnnxRuntime();
 const MODELS = {
@@ -27,7 +28,7 @@ describe.each(Object.entries(MODELS))("a step of %s with products in 16 bits", (
   it.each(TRIAL_KINDS)("has nearly the loss and gradient of f32: %s", async (kind) => {
     const { cache: _cache, ...files } = readModelFiles(directory);
     const model = loadBaseModel(files);
-    const found = await trialStep(runtime, model, kind, halfWeights(model, files));
+    const found = await trialStep(runtime, inPrecision(model, files, "fp16"), kind);
     const difference = trialDifference(found, await trialStep(runtime, model, kind));
     // Measured: 1.2e-3 at most.  Twice the same bits would mean that nothing was in 16 bits.
     expect(difference).toBeLessThan(5e-3);

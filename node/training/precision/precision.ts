@@ -1,48 +1,48 @@
 /**
- * The precision of training: in which arithmetic products with frozen matrices are computed. `fp32` changes nothing. `fp16`
- * (halves.ts) and `int8` (integers.ts) replace those products and read the weights from a copied file (copied-weights.ts).
+ * The precision of training and of its evaluations: in which arithmetic products with frozen matrices are computed. `fp32`
+ * changes nothing. `fp16` (halves.ts) and `int8` (integers.ts) replace those products and read the weights from a copied file
+ * (copied-weights.ts), so that no f32 matrix is held beside it.
  */
-
 import type { BaseForm } from "../../../protocol/settings/base-forms.ts";
 import { NodeError } from "../../errors.ts";
 import type { EngineOptions, Precision } from "../../interface/engine-options.ts";
-import type { ExternalData, Runtime } from "../../interface/runtime.ts";
+import type { Runtime } from "../../interface/runtime.ts";
+import { readByPass } from "../../model/base/read-by-pass.ts";
 import type { BaseModel } from "../../model/base-model.ts";
 import type { ModelFiles } from "../../model/huggingface.ts";
-import type { GraphPass } from "../../onnx/rewrite.ts";
 import { halfWeights, inHalves } from "./halves.ts";
 import { inIntegers, integerWeights } from "./integers.ts";
 
-/** The graph pass for another arithmetic than f32, and the file of weights that its graphs read. */
-export interface OtherArithmetic {
-  readonly products: GraphPass;
-  readonly externalData: readonly ExternalData[];
-}
-
 /**
- * What takes the place of f32 products; undefined where nothing does.
- * Throws: CONFIG_INVALID where the device has no such products, or the base is kept in a form that they do not read;
- * DISK_FULL, DATA_DIRECTORY.
+ * The model whose products with frozen matrices are in an arithmetic; the file of weights for it is made when a graph is first
+ * finished, and found again later.
+ * Asking for it throws: DISK_FULL, DATA_DIRECTORY.
  */
-export async function otherArithmetic(
-  { runtime, model, files }: { readonly runtime: Runtime; readonly model: BaseModel; readonly files: ModelFiles },
-  { precision = "fp32", device, base = "f32" }: EngineOptions,
-): Promise<OtherArithmetic | undefined> {
-  assertWideBase(base, precision);
+export function inPrecision(model: BaseModel, files: ModelFiles, precision: Precision = "fp32"): BaseModel {
   switch (precision) {
     case "fp32":
-      return undefined;
-    case "int8": {
-      await assertIntegers(runtime, device);
-      const weights = integerWeights(model, files);
-      return { products: inIntegers(weights), externalData: weights.externalData };
-    }
-    case "fp16": {
-      await assertHalves(runtime, device);
-      const weights = halfWeights(model, files);
-      return { products: inHalves(weights), externalData: weights.externalData };
-    }
+      return model;
+    case "int8":
+      return readByPass(model, "products", () => {
+        const weights = integerWeights(model, files);
+        return { pass: inIntegers(weights), externalData: weights.externalData };
+      });
+    case "fp16":
+      return readByPass(model, "products", () => {
+        const weights = halfWeights(model, files);
+        return { pass: inHalves(weights), externalData: weights.externalData };
+      });
   }
+}
+
+/** Throws: CONFIG_INVALID where the device has no such products, or the base is kept in a form that they do not read. */
+export async function assertPrecision(
+  runtime: Runtime,
+  { precision = "fp32", device, base = "f32" }: EngineOptions,
+): Promise<void> {
+  assertWideBase(base, precision);
+  if (precision === "int8") await assertIntegers(runtime, device);
+  if (precision === "fp16") await assertHalves(runtime, device);
 }
 
 /** For adapters that read the weights, of which other arithmetic has no f32 beside its own.  Throws: CONFIG_INVALID. */
