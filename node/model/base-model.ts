@@ -145,6 +145,8 @@ export interface BaseModel extends ModelFamily {
    * through last, so that it reads the weights in that arithmetic. Never beside `narrow`.
    */
   readonly products?: GraphPass;
+  /** Rows of the output matrix that are kept, and so read, together; as many as the logits' memory allows when absent. */
+  readonly vocabularyRows?: number | undefined;
 }
 
 /** A graph of the model as the runtime is to read it: with the base in the form, or the arithmetic, in which it is kept. */

@@ -33,7 +33,7 @@ import type { OnnxValue } from "../onnx/value.ts";
 import type { Dtype } from "../tensor.ts";
 
 /** The part of a model behind its last block. */
-export type Output = Pick<BaseModel, "normalize" | "outputMatrix" | "outputBias" | "logitCap" | "narrow">;
+export type Output = Pick<BaseModel, "normalize" | "outputMatrix" | "outputBias" | "logitCap" | "vocabularyRows">;
 
 /** z = x E^T + b, within the model's bounds, of rows h f32[M,D], x their normalisation -> logits z f32[M,V]. */
 export function logitsOf(model: Output, weight: WeightSource, h: OnnxValue) {
@@ -103,9 +103,11 @@ function byVocabulary(
   const matrix = model.outputMatrix(weight);
   const [vocabulary, labels] = [matrix.shape[0]!, batch.labelIds.shape[0]!];
   const mayCut = !wholeMatrix && matrix.source.kind === "external" && matrix.dtype === "float32" && !model.outputBias;
-  if (!mayCut || labels * vocabulary <= logitsAtOnce) return undefined;
+  const enough = model.vocabularyRows ?? (labels * vocabulary <= logitsAtOnce ? vocabulary : 0);
+  if (!mayCut || vocabulary <= enough) return undefined;
   const x = model.normalize(batch.rows, weight);
   const rows =
+    model.vocabularyRows ??
     VOCABULARY_TILE * Math.ceil(vocabulary / Math.ceil((labels * vocabulary) / logitsAtOnce) / VOCABULARY_TILE);
   const starts = Array.from({ length: Math.ceil(vocabulary / rows) }, (_, i) => i * rows);
   const parts = starts.map((from) => {

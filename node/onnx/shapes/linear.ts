@@ -40,10 +40,32 @@ export const LINEAR: Readonly<Record<string, Rule>> = {
     if (scale.shape.join() !== `${y.shape[1]}`) throw new RangeError(`scales of shape [${scale.shape}] do not fit`);
     return [{ dtype: "float32", shape }];
   },
+  /** (a - zero) scale B s: a u8[M, K], B i8[K, N], scale f32[] of a, s f32[N] of B's columns, zero u8[] of a; of com.microsoft. */
+  MatMulIntegerToFloat: (a) => {
+    const [x, y, scale, scales] = [input(a, 0), input(a, 1), input(a, 2), input(a, 3)];
+    const zero = a.inputs[4];
+    if (x.dtype !== "uint8" || y.dtype !== "int8" || scale.dtype !== "float32" || (zero && zero.dtype !== "uint8"))
+      throw new RangeError("its data types");
+    const shape = matMulShape(x.shape, y.shape);
+    const isOne = (value: typeof zero): boolean => value === undefined || value.shape.every((size) => size === 1);
+    if (!isOne(scale) || !isOne(zero) || scales.shape.join() !== `${y.shape[1]}`)
+      throw new RangeError(`scales or zeros of shapes [${scale.shape}], [${scales.shape}] do not fit`);
+    return [{ dtype: "float32", shape }];
+  },
+  /** round(x / s) + zero, in the zero's type: a scale and a zero for each place along `axis`. */
+  QuantizeLinear: (a) => {
+    const [x, scale, zero] = [input(a, 0), input(a, 1), input(a, 2)];
+    const count = x.shape[axisIndex(intAttribute(a.attributes, "axis", 1), x.shape.length)];
+    for (const other of [scale, zero]) {
+      if (other.shape.join() !== `${count}`) throw new RangeError(`scales or zeros of shape [${other.shape}]`);
+    }
+    return [{ dtype: zero.dtype, shape: x.shape }];
+  },
   /** q s with a scale for each place along `axis`, and a zero that is subtracted from q where there is one. */
   DequantizeLinear: (a) => {
     const [q, scale] = [input(a, 0), input(a, 1)];
-    if (q.dtype !== "int4" && q.dtype !== "int8") throw new RangeError(`weft does not dequantise ${q.dtype}`);
+    if (q.dtype !== "int4" && q.dtype !== "int8" && q.dtype !== "uint8")
+      throw new RangeError(`weft does not dequantise ${q.dtype}`);
     const count = q.shape[axisIndex(intAttribute(a.attributes, "axis", 1), q.shape.length)];
     for (const other of [scale, a.inputs[2]]) {
       if (other && other.shape.join() !== `${count}`) throw new RangeError(`scales or zeros of shape [${other.shape}]`);

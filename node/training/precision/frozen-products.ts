@@ -3,16 +3,17 @@
 import type { CopiedWeights } from "../../model/copied-weights.ts";
 import { floatAttribute, intAttribute } from "../../onnx/attributes.ts";
 import { apply, applyAll, externalRows } from "../../onnx/graph.ts";
-import { add, div, ints, mul, scalar } from "../../onnx/operators.ts";
+import { add, ints, scalar } from "../../onnx/operators.ts";
 import { type GraphPass, type Replacement, rewrite } from "../../onnx/rewrite.ts";
 import type { OnnxNode, OnnxValue } from "../../onnx/value.ts";
 
 /**
- * Gemm with a frozen matrix on its right becomes `product`, of rows whose values are at most 1. Other nodes read the copies
- * of their weights.  product: x f32[M,K], the copy of W -> x W f32[M,N].
+ * Gemm with a frozen matrix on its right becomes `product`. Other nodes read the copies of their weights.
+ * product: x f32[M,K], the copy of W -> x W f32[M,N].
  *
- * y_m = a_m (x_m / a_m) W with a_m = max_k |x_mk|, row by row. So a small row keeps its precision beside a large one, and
- * no row of activations or gradients is too large or too small for the other arithmetic. No scale on the loss is needed.
+ * It is to scale x row by row, y_m = a_m (x_m / a_m) W with a_m = max_k |x_mk|. So a small row keeps its precision beside a
+ * large one, and no row of activations or gradients is too large or too small for the other arithmetic. No scale on the loss is
+ * needed.
  */
 export function inOtherArithmetic<Matrix>(
   weights: CopiedWeights<Matrix>,
@@ -33,9 +34,7 @@ export function inOtherArithmetic<Matrix>(
       ? weights.matrix(node.inputs[1]!, intAttribute(node.attributes, "transB", 0) === 1)
       : undefined;
     if (frozen) {
-      const x = inputs[0]!;
-      const size = sizeOfRows(x);
-      const y = mul(product(div(x, size), frozen, node.label), size);
+      const y = product(inputs[0]!, frozen, node.label);
       return [inputs[2] ? add(y, copyOf(inputs[2])) : y];
     }
     const copies = inputs.map((input) => input && copyOf(input));
@@ -55,7 +54,11 @@ function isPlainGemm({ op, domain, attributes }: OnnxNode): boolean {
 const SMALLEST = 1e-30;
 
 /** a f32[M,1] of x f32[M,K]. */
-function sizeOfRows(x: OnnxValue): OnnxValue {
+export function sizeOfRows(x: OnnxValue): OnnxValue {
   const keep = { attributes: { keepdims: { int: 1 } } };
-  return add(apply("ReduceMax", [apply("Abs", [x]), ints([1])], keep), scalar(SMALLEST));
+  const sizes = isSoftmax(x) ? x : apply("Abs", [x]);
+  return add(apply("ReduceMax", [sizes, ints([1])], keep), scalar(SMALLEST));
 }
+
+/** Whether values are at least 0 by what computes them. */
+export const isSoftmax = ({ source }: OnnxValue): boolean => source.kind === "node" && source.node.op === "Softmax";

@@ -16,11 +16,11 @@ import {
 import type { ModelFiles } from "../../model/huggingface.ts";
 import { safetensorsHeader } from "../../model/safetensors.ts";
 import { copyKey, storedCopy, type WeightCopy } from "../../model/weight-copy.ts";
-import { cast, gemm } from "../../onnx/operators.ts";
+import { cast, div, gemm, mul } from "../../onnx/operators.ts";
 import type { GraphPass } from "../../onnx/rewrite.ts";
 import type { OnnxValue } from "../../onnx/value.ts";
 import { sizeOf } from "../../tensor.ts";
-import { inOtherArithmetic } from "./frozen-products.ts";
+import { inOtherArithmetic, sizeOfRows } from "./frozen-products.ts";
 
 /** A matrix f16 as it is stored, and whether the product is with its transpose. */
 export interface HalfMatrix {
@@ -30,9 +30,10 @@ export interface HalfMatrix {
 
 /** The pass that gives products with these matrices to 16 bits. */
 export function inHalves(weights: CopiedWeights<HalfMatrix>): GraphPass {
-  return inOtherArithmetic(weights, (x, { matrix, transposed }) =>
-    cast(gemm(cast(x, "float16"), matrix, { transB: transposed }), "float32"),
-  );
+  return inOtherArithmetic(weights, (x, { matrix, transposed }) => {
+    const size = sizeOfRows(x);
+    return mul(cast(gemm(cast(div(x, size), "float16"), matrix, { transB: transposed }), "float32"), size);
+  });
 }
 
 /** Raised when the file's layout changes, so that older files are not taken for it. */

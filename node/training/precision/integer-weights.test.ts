@@ -6,8 +6,9 @@ import { expect, it } from "vitest";
 import { loadBaseModel } from "../../model/huggingface.ts";
 import { CONFIGS, filesOf, randomTensors } from "../../model/random-model.suite.ts";
 import { readSafetensors } from "../../model/safetensors.ts";
+import { externalRows } from "../../onnx/graph.ts";
 import { createWeightCache } from "../../system/files/weight-cache.ts";
-import { columnScales, integersOf, integerWeights } from "./integers.ts";
+import { columnScales, integersOf, integerWeights, vocabularyRows } from "./integers.ts";
 
 const size = fc.integer({ min: 1, max: 7 });
 
@@ -29,6 +30,27 @@ it("are the nearest multiples of each column's scale, whichever way the matrix i
   );
 });
 
+it("of a large output matrix are stored and read in parts of the vocabulary", () => {
+  const config = { ...CONFIGS.llama, vocab_size: 2500 };
+  const { cache: _, ...files } = filesOf(config, randomTensors(config));
+  const model = loadBaseModel(files);
+  const { matrix } = integerWeights(model, files);
+  const output = model.outputMatrix(model.weight);
+  const shapes = [0, 1024, 2048].map((from) => {
+    const part = externalRows(output, { from, to: Math.min(2500, from + 1024) });
+    return [matrix(part, true)!.matrix.shape, matrix(part, false)!.matrix.shape];
+  });
+  expect(vocabularyRows(model)).toBe(1024);
+  expect(shapes).toEqual([
+    ...[
+      [32, 1024],
+      [32, 1024],
+      [32, 452],
+    ].map((shape) => [shape, shape.toReversed()]),
+  ]);
+  expect(matrix(output, true)).toBeUndefined();
+});
+
 it("stand in one cached file, beside copies of all other weights", () => {
   const folder = mkdtempSync(join(tmpdir(), "weft-integers-"));
   try {
@@ -41,6 +63,16 @@ it("stand in one cached file, beside copies of all other weights", () => {
     expect(matrix(up, true)!.matrix).toMatchObject({ dtype: "int8", shape: [32, 48] });
     expect(matrix(up, false)!.scale).toMatchObject({ dtype: "float32", shape: [32] });
     expect([copy(up), matrix(weight("model.norm.weight"), false)]).toEqual([undefined, undefined]);
+    // The embedding is read by its rows, and as the output matrix it is multiplied with.
+    const output = weight("lm_head.weight");
+    expect(matrix(output, true)!.matrix).toMatchObject({ dtype: "int8", shape: [32, 29] });
+    expect(copy(output)).toMatchObject({ dtype: "float32", shape: [29, 32] });
+    // Of the products with wide rows, the forward ones take them in two terms.
+    const down = weight("model.layers.0.mlp.down_proj.weight");
+    expect([up, down].flatMap((one) => [true, false].map((transposed) => matrix(one, transposed)!.isFine))).toEqual([
+      ...[false, false],
+      ...[true, false],
+    ]);
     expect(externalData).toHaveLength(1);
     const { tensors } = readSafetensors(externalData[0]!.data, { name: "integers" });
     const stored = tensors.get("model.norm.weight")!;

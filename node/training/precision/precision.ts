@@ -11,7 +11,7 @@ import { readByPass } from "../../model/base/read-by-pass.ts";
 import type { BaseModel } from "../../model/base-model.ts";
 import type { ModelFiles } from "../../model/huggingface.ts";
 import { halfWeights, inHalves } from "./halves.ts";
-import { inIntegers, integerWeights } from "./integers.ts";
+import { inIntegers, integerWeights, vocabularyRows } from "./integers.ts";
 
 /**
  * The model whose products with frozen matrices are in an arithmetic; the file of weights for it is made when a graph is first
@@ -22,11 +22,13 @@ export function inPrecision(model: BaseModel, files: ModelFiles, precision: Prec
   switch (precision) {
     case "fp32":
       return model;
-    case "int8":
-      return readByPass(model, "products", () => {
+    case "int8": {
+      const integers = readByPass(model, "products", () => {
         const weights = integerWeights(model, files);
         return { pass: inIntegers(weights), externalData: weights.externalData };
       });
+      return Object.defineProperty(integers, "vocabularyRows", { value: vocabularyRows(model), enumerable: true });
+    }
     case "fp16":
       return readByPass(model, "products", () => {
         const weights = halfWeights(model, files);
