@@ -37,6 +37,12 @@ describe("text from others", () => {
     expect(visibleText(EVIL)).not.toMatch(HIDDEN);
     expect(JSON.parse(visibleText(JSON.stringify({ [EVIL]: EVIL })))).toEqual({ [EVIL]: EVIL });
     expect(visibleText("one\n\ttwo é 日本\n")).toBe("one\n\ttwo é 日本\n");
+    // A word that is written in tags alone, and a name that ends in what is not seen.
+    const tagged = `a${String.fromCodePoint(0xe0048, 0xe0049)}b\u2060\u2062\ufffb`;
+    expect(visibleText(tagged)).toBe("a\\udb40\\udc48\\udb40\\udc49b\\u2060\\u2062\\ufffb");
+    expect(JSON.parse(`"${visibleText(tagged)}"`)).toBe(tagged);
+    const family = "\u{1f468}\u200d\u{1f469} \u0e01\u200b\u0e02 \ud83d";
+    expect(visibleText(family)).toBe(family);
     // Tables of other programs end their lines so; alone it would go back to the line's beginning.
     expect(visibleText("a,b\r\nc\rd\r\r\n")).toBe("a,b\r\nc\\u000dd\\u000d\r\n");
   });

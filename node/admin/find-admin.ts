@@ -6,12 +6,15 @@ import { readToken } from "../system/files/admin-token.ts";
 import { readIfThere } from "../system/files/atomic-file.ts";
 import { isCopyInUse } from "../system/files/lock-file.ts";
 import type { AdminClientOptions } from "../system/http/admin-client.ts";
+import { isProcessRunning, type ProcessMark } from "../system/platform/process-mark.ts";
 
 /** Where the interface of a running peer is. */
 export interface AdminFile {
   readonly schema: "weft-admin/1";
   readonly address: AdminAddress;
   readonly process: number;
+  /** Of that process; absent where the system tells none. */
+  readonly mark?: ProcessMark;
 }
 
 /**
@@ -26,18 +29,27 @@ export async function findAdmin(dataDirectory: string): Promise<AdminClientOptio
   if (await isCopyInUse(layout.lock)) return undefined;
   const token = await readToken(layout.adminToken);
   if (token === undefined) return undefined;
+  const file = adminFile(bytes, layout.admin);
+  if (file === undefined || !(await isOwn(file))) return undefined;
+  return { address: file.address, token };
+}
+
+/**
+ * Whether nobody else can be listening there. A socket is among the peer's own files; a port is free again once its process has
+ * ended, and whoever of this machine takes it then is shown no token.
+ */
+async function isOwn({ address, mark }: AdminFile): Promise<boolean> {
+  return address.kind === "socket" || (mark !== undefined && (await isProcessRunning(mark)));
+}
+
+/** undefined for a file of another version.  Throws: NodeError DATA_DIRECTORY. */
+function adminFile(bytes: Uint8Array, path: string): AdminFile | undefined {
   try {
-    const { schema, address } = JSON.parse(new TextDecoder().decode(bytes)) as AdminFile;
-    if (schema === "weft-admin/1") return { address, token };
+    const file = JSON.parse(new TextDecoder().decode(bytes)) as AdminFile;
+    return file.schema === "weft-admin/1" ? file : undefined;
   } catch (cause) {
-    throw new NodeError(
-      "DATA_DIRECTORY",
-      `${layout.admin} is damaged; the peer writes it anew`,
-      { path: layout.admin },
-      { cause },
-    );
+    throw new NodeError("DATA_DIRECTORY", `${path} is damaged; the peer writes it anew`, { path }, { cause });
   }
-  return undefined;
 }
 
 /** The file with the token of the interface of a folder. */

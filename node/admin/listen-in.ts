@@ -6,6 +6,7 @@ import { readOrCreateToken } from "../system/files/admin-token.ts";
 import { removeAll, writeFileAtomic } from "../system/files/atomic-file.ts";
 import type { AdminServer } from "../system/http/admin-server.ts";
 import { processFacts } from "../system/platform/process-facts.ts";
+import { processMark } from "../system/platform/process-mark.ts";
 import { adminUrl } from "./admin-address.ts";
 import type { AdminFile } from "./find-admin.ts";
 
@@ -31,7 +32,8 @@ export async function listenIn(
   const { system, process } = processFacts();
   const token = await readOrCreateToken(layout.adminToken);
   const address = await server.listen(addressOf(absolutePath(layout.adminSocket), system), token);
-  const found: AdminFile = { schema: "weft-admin/1", address, process };
+  const mark = await processMark(process);
+  const found: AdminFile = { schema: "weft-admin/1", address, process, ...(mark && { mark }) };
   await writeFileAtomic(layout.admin, new TextEncoder().encode(`${JSON.stringify(found)}\n`), { mode: 0o600 });
   const place = address.kind === "socket" ? address.path : adminUrl(address);
   return { served: { place, token, tokenFile: layout.adminToken }, forget: () => removeAll(layout.admin) };

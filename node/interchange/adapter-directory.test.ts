@@ -43,6 +43,12 @@ describe("adapter directories", () => {
   const json = JSON.parse(new TextDecoder().decode(files.get(ADAPTER_JSON)!));
   const changed = (fields: object): FileSet =>
     new Map([...files, [ADAPTER_JSON, new TextEncoder().encode(JSON.stringify({ ...json, ...fields }))]]);
+  /** The text of the description, changed where JSON.stringify could not. */
+  const written = (change: (text: string) => string): FileSet => {
+    const text = change(JSON.stringify(json));
+    expect(text).not.toBe(JSON.stringify(json));
+    return new Map([...files, [ADAPTER_JSON, new TextEncoder().encode(text)]]);
+  };
   const other = writeSafetensors([{ name: "x", shape: [1], data: Float32Array.of(1) }]);
   it.each<[string, FileSet, string]>([
     ["no description", new Map([[ADAPTER_TENSORS, files.get(ADAPTER_TENSORS)!]]), "no adapter.json"],
@@ -54,6 +60,9 @@ describe("adapter directories", () => {
     ["a tensor that is not there", changed({ tensors: [{ name: "y", shape: [1] }] }), "no tensor y [1]"],
     ["fewer tensors than stored", changed({ tensors: json.tensors.slice(1) }), "does not name"],
     ["no JSON", new Map([...files, [ADAPTER_JSON, new Uint8Array(3)]]), "not JSON"],
+    ["a field that stands twice", written((text) => text.replace('"rank":2', '"rank":4,"rank":2')), '"rank" twice'],
+    ["a field of every object", written((text) => text.replace('"rank":2', '"__proto__":{},"rank":2')), "__proto__"],
+    ["a number beyond all", written((text) => text.replace('"alpha":4', '"alpha":1e400')), "adapter.alpha"],
   ])("are refused with %s", (_, bad, text) => {
     expect(() => readAdapterDirectory(bad, "a")).toThrow(fails("ADAPTER_FILE", text));
   });

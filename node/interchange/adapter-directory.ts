@@ -6,6 +6,7 @@ import { sha256 } from "@noble/hashes/sha2.js";
 import { bytesToHex } from "@noble/hashes/utils.js";
 import { z } from "zod";
 import type { AdapterSettings } from "../../protocol/adapter-spec.ts";
+import { jsonFlaw, protoPath } from "../../protocol/json-names.ts";
 import { LIMITS } from "../../protocol/limits.ts";
 import { adapterFields } from "../../protocol/manifest-schema.ts";
 import { type ErrorFacts, NodeError } from "../errors.ts";
@@ -106,11 +107,20 @@ export function jsonBytes(value: unknown): Uint8Array {
   return new TextEncoder().encode(`${JSON.stringify(value, null, 2)}\n`);
 }
 
-/** name: the file's, for the error line.  Throws: ADAPTER_FILE. */
+/** A text that every reader takes alike; name: the file's, for the error line.  Throws: ADAPTER_FILE. */
 export function parseJson(bytes: Uint8Array, name: string): unknown {
+  const refused = (what: string, options?: ErrorOptions): NodeError =>
+    new NodeError("ADAPTER_FILE", `${name} ${what}; copy or export it again`, { name }, options);
+  let text: string;
+  let value: unknown;
   try {
-    return JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
+    text = new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+    value = JSON.parse(text);
   } catch (cause) {
-    throw new NodeError("ADAPTER_FILE", `${name} is not JSON; copy or export it again`, { name }, { cause });
+    throw refused("is not JSON", { cause });
   }
+  const flaw = jsonFlaw(text);
+  if (flaw?.kind === "twice") throw refused(`has ${JSON.stringify(flaw.name)} twice in one object`);
+  if (protoPath(value)) throw refused("has a field that is called __proto__");
+  return value;
 }

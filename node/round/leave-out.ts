@@ -32,8 +32,8 @@ interface Tried {
   readonly loss: HeldOutLoss;
 }
 
-/** Groups that are tried where the network says nothing else: with eight neighbours or fewer each is one. */
-const TRIES = 8;
+/** Groups that are tried where the network says nothing else: with so many neighbours or fewer each is one, so that no liar hides behind the neighbour beside it. */
+const TRIES = 16;
 
 /**
  * Standard errors by which the mix is to be better without a group. One: what is left out by mistake costs little, and a second

@@ -157,7 +157,7 @@ export const AGGREGATION_RULES = {
         type: "integer",
         min: 0,
         max: LIMITS.headsCountMax,
-        text: "mixes that a peer tries on its held-out data without some of the neighbours, to leave out those that harm; absent: 8",
+        text: "mixes that a peer tries on its held-out data without some of the neighbours, to leave out those that harm; absent: 16",
         source: "this project's own; node/round/leave-out.ts",
         optional: true,
         word: { place: "optional" },
@@ -168,7 +168,7 @@ export const AGGREGATION_RULES = {
     computes:
       "Σ α_j c_j x_j / Σ α_j c_j over whole adapters; c_j is 0 for a copy of the own one, for what is far from most and for what does not go where most go, else 1 / (the copies of j)",
     numbers:
-      "`tries` (absent: 8): a peer with held-out data parts the neighbours that count into at most so many groups, and leaves out those without which its own even mix is better there",
+      "`tries` (absent: 16): a peer with held-out data parts the neighbours that count into at most so many groups, and leaves out those without which its own even mix is better there",
     needs: "1",
   },
 } as const satisfies Readonly<Record<string, AggregationRuleKind>>;

@@ -1,4 +1,7 @@
 /** The page that `npm run attack` writes: what every attack takes from the honest peers, and what was not computed yet. */
+import type { AdapterSettings } from "../../protocol/adapter-spec.ts";
+import { ADAPTERS } from "../../protocol/settings/adapter-kinds.ts";
+import { wordOfSettings } from "../../protocol/settings/variant-word.ts";
 import { meanOf } from "./cell.ts";
 import type { OneRoundRow } from "./one-round.ts";
 import type { OneRoundCell, OneRoundResult } from "./one-round-table.ts";
@@ -43,8 +46,9 @@ For anybody who sets up a network: how much do f lying peers of n take from the 
 
 Every peer hears every other one in every round; the last f of them lie, all in the same way, and know what the honest
 peers send before they send their own. [The attacks](../testnet/evaluation/attack.ts) have an equation each. The product's own
-code trains, signs, judges and aggregates. The peers learn the embedded tasks, equally divided, with an adapter on the last
-block of the embedded model, so that a cell takes seconds.
+code trains, signs, judges and aggregates. The peers learn the embedded tasks, equally divided, on the embedded model. What is called
+a new network has the adapter, the learning rate and the schedule that weft chooses for this model and questions with answers, in all four
+blocks. The other groups have one kind of adapter on the last block alone, so that a cell takes seconds.
 
 * **lost**: the share of the honest peers' gain over training alone that the attack takes. The gain is that of the same
   honest peers without the liars. Below 0 they end better with the liars among them. Behind ± stands the standard error over the
@@ -64,10 +68,14 @@ they are held to. \`vetted-mean:0\` is the rule without its tries on held-out da
 All losses are on test examples that no choice looked at. Differences of a few percent of the gain are chance: an attack that
 takes less than nothing shows how large they are.
 
-On unequal data and with Tri-LoRA, where two liars of ten take more than that, nearly all honest peers lose, and not single ones; with Tri-LoRA
-another attack helps nearly all as much. So the liars change how far the whole swarm comes in its six rounds, and where there is less to gain
-the same distance is a larger share of it. The tries on held-out data are in eight groups where nothing else is said: with nine neighbours two
-are tried together. A try for each (\`vetted-mean:16\`) takes less from unequal data and does not meet the aim either.`;
+With the adapter of a new network, in all blocks, peers that train alone end better than with the other adapters here, so that a swarm gains less
+over them, and what liars take is a larger share of that. On unequal data (Dirichlet 0.5) the aim is not met: liars that pass the looks at values take more than
+\`lost\` allows, and one of the eight honest peers ends worse than alone, with liars and without, because it chooses by 32 held-out examples.
+On unequal data and with Tri-LoRA nearly all honest peers lose, and not single ones: the liars change how far the whole swarm comes in its six
+rounds. Where an attack helps as much as another one harms, the figures are chance.
+
+The tries on held-out data are in sixteen groups where nothing else is said, so that each of nine neighbours is tried by itself. In eight
+(\`vetted-mean:8\`) two of them are tried together, and a liar hides behind the honest peer beside it.`;
 
 /** The states of the program that the cells are of. */
 function commitsSentence(results: readonly KeptResult[]): string {
@@ -86,13 +94,26 @@ function commitsSentence(results: readonly KeptResult[]): string {
 }
 
 function suiteLines(
-  { suite, figures }: { readonly suite: Suite; readonly figures: readonly AttackFigures[] },
+  { suite, cells, figures }: SuiteResults & { readonly figures: readonly AttackFigures[] },
   titleOf: (name: string) => string,
 ): string[] {
   const names = [...new Set(figures.map(({ method }) => method))];
   const body = names.length === 1 ? [attackTable(figures)] : [lostTable(figures, names, titleOf), heldLine(figures)];
-  return [`## ${suite.title}`, ...(names.length === 1 ? [`${titleOf(names[0]!)}.`] : []), ...body];
+  const methods = cells.map(({ cell }) => cell.method).filter(({ name }) => name === names[0]);
+  const what = names.length === 1 ? [`${methodWords(titleOf(names[0]!), methods[0]!)}.`] : [];
+  return [`## ${suite.title}`, ...what, ...body];
 }
+
+/** Of a shipped method also what the recipe made of it, in the words of the command line; the title says the rest. */
+function methodWords(title: string, { adapter, learningRates, shipped }: DeclaredMethod): string {
+  if (!shipped) return title;
+  return `${title}: \`${adapterWord(adapter)}\`, learning rate ${learningRates![0]}`;
+}
+
+const adapterWord = (adapter: AdapterSettings): string =>
+  adapter.kind === "combination"
+    ? `${adapterWord(adapter.lora)}+${adapterWord(adapter.reft)}`
+    : wordOfSettings(ADAPTERS, adapter);
 
 /** A row for each attack and number of liars, with all that is known of it. */
 function attackTable(figures: readonly AttackFigures[]): string {

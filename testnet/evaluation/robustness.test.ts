@@ -1,5 +1,8 @@
 import { readdir, readFile } from "node:fs/promises";
 import { describe, expect, test } from "vitest";
+import { loadBaseModel } from "../../node/model/huggingface.ts";
+import { embeddedModelDirectory } from "../../node/system/files/embedded-model.ts";
+import { readModelFiles } from "../../node/system/files/model-files.ts";
 import { ADAPTERS } from "../../protocol/settings/adapter-kinds.ts";
 import { AGGREGATION_RULES } from "../../protocol/settings/aggregation-rules.ts";
 import { ATTACKS } from "./attack.ts";
@@ -9,6 +12,7 @@ import { attackFigures, isHeld } from "./robustness.ts";
 import { robustnessPage } from "./robustness-page.ts";
 import { ATTACK_ORDER, robustnessTable, TRIED_KINDS, TRIED_RULES } from "./robustness-table.ts";
 import { cellsOf } from "./run-table.ts";
+import { withShipped } from "./shipped.ts";
 
 const table = robustnessTable();
 const suite = table.suites.find(({ name }) => name === "compared")!;
@@ -115,6 +119,24 @@ describe("the figures of an attack", () => {
     expect(page).toContain(`| ${suite.title} | 3 | 7 |`);
     expect(page).toContain("3 of abc");
   });
+});
+
+test("a group of a new network says which adapter and which rate the recipe chose", () => {
+  const one = table.suites.find(({ name }) => name === "shipped")!;
+  const model = loadBaseModel(readModelFiles(embeddedModelDirectory()));
+  const made = one.methods.map((name) => withShipped(methodOf(name), one, model));
+  const cells = (["none", "silent", "undo"] as const).map((attack) => {
+    const [alone, together] = made;
+    const { cell, result } = cellOf("shipped", attack, { losses: attack === "none" ? [...eight(4), 9, 9] : eight(3) });
+    return { cell: { ...cell, method: attack === "none" ? alone! : together! }, result };
+  });
+  const page = robustnessPage({
+    ...{ results: [{ suite: one, cells, learningRates: new Map() }], wanted: () => 3, methods: table.methods },
+    ...{ oneRounds: [], oneRoundsWanted: 0, command: "npm run attack" },
+  });
+  expect(page).toContain(
+    "what a new network has: `lora:r2:q_proj,k_proj,v_proj,o_proj,gate_proj,up_proj,down_proj:alpha4+loreft:r4:all`, learning rate 0.01.",
+  );
 });
 
 test("the published cells say which state of the program computed them, and no figure stands in two of them", async () => {

@@ -43,10 +43,33 @@ export async function askAdmin(
     const reason = cause instanceof Error ? cause.message : String(cause);
     throw new NodeError("PEER_FAILED", `the peer's admin interface does not answer: ${reason}`, {}, { cause });
   });
-  const answer: unknown = JSON.parse(text);
-  if (status < 400) return answer;
-  const { code, message, problem } = (answer as { error: { code: string; message: string; problem?: string } }).error;
+  const answer = jsonAnswer(text);
+  if (status < 400 && answer !== undefined) return answer;
+  const said = errorIn(answer);
+  if (said === undefined) {
+    const what =
+      "what answers there is no peer's admin interface; start the peer again, which writes down where it listens";
+    throw new NodeError("PEER_FAILED", what, { status });
+  }
+  const { code, message, problem } = said;
   const known = NODE_ERROR_CODES.find((one): one is NodeErrorCode => one === code);
   const which = PROBLEMS.find((one) => one === problem);
   throw new NodeError(known ?? "PEER_FAILED", message, { code, ...(which !== undefined && { problem: which }) });
+}
+
+/** undefined where it is no JSON: another program may have the port by now. */
+function jsonAnswer(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+/** The error of an answer of this interface; undefined where it is none. */
+function errorIn(answer: unknown): Readonly<{ code: unknown; message: string; problem: unknown }> | undefined {
+  const { error } = (answer ?? {}) as { readonly error?: unknown };
+  if (typeof error !== "object" || error === null) return undefined;
+  const { code, message, problem } = error as Readonly<Record<string, unknown>>;
+  return typeof message === "string" ? { code, message, problem } : undefined;
 }

@@ -1,4 +1,5 @@
 /** A line of the log as people read it. */
+import { visibleText } from "../../visible-text.ts";
 
 /** A line of JSON as `HH:MM:SS level text  field value …`, with its line end. What is hidden in a text is written out: it may be another peer's. */
 export function logLine(json: string): string {
@@ -10,9 +11,6 @@ export function logLine(json: string): string {
   return `${visible(`${at} ${String(level).padEnd(5)} ${text}${more.length > 0 ? `  ${more.join(", ")}` : ""}`)}\n`;
 }
 
-/** Control characters, marks that turn the direction of writing, and separators that end a line. */
-// biome-ignore lint/suspicious/noControlCharactersInRegex: these are looked for
-const HIDDEN = /[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]/g;
-
+/** Here a line end and a tab are hidden as well: each line is one message. */
 const visible = (text: string): string =>
-  text.replace(HIDDEN, (one) => `\\u${one.charCodeAt(0).toString(16).padStart(4, "0")}`);
+  visibleText(text.replace(/[\t\n\r]/g, (one) => `\\u${one.charCodeAt(0).toString(16).padStart(4, "0")}`));
