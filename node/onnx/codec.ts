@@ -40,9 +40,16 @@ export function encodeModel(graph: OnnxGraph): Uint8Array {
   for (const value of graph.inputs) {
     if (value.source.kind === "input") taken.add(value.source.name);
   }
+  // Names are never given back, so all below the last number of a name stay taken.
+  const numbers = new Map<string, number>();
   const unique = (wanted: string): string => {
-    let name = wanted;
-    for (let i = 1; taken.has(name); i++) name = `${wanted}_${i}`;
+    let i = numbers.get(wanted) ?? 0;
+    let name = i === 0 ? wanted : `${wanted}_${i}`;
+    while (taken.has(name)) {
+      i += 1;
+      name = `${wanted}_${i}`;
+    }
+    numbers.set(wanted, i);
     taken.add(name);
     return name;
   };

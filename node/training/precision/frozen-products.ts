@@ -51,13 +51,14 @@ function isPlainGemm({ op, domain, attributes }: OnnxNode): boolean {
 }
 
 /** Keeps the division finite for a row of zeros, and is nothing beside the size of any other. */
-const SMALLEST = 1e-30;
+const SMALLEST = scalar(1e-30);
+const ROW = ints([1]);
 
 /** a f32[M,1] of x f32[M,K]. */
 export function sizeOfRows(x: OnnxValue): OnnxValue {
   const keep = { attributes: { keepdims: { int: 1 } } };
   const sizes = isSoftmax(x) ? x : apply("Abs", [x]);
-  return add(apply("ReduceMax", [sizes, ints([1])], keep), scalar(SMALLEST));
+  return add(apply("ReduceMax", [sizes, ROW], keep), SMALLEST);
 }
 
 /** Whether values are at least 0 by what computes them. */

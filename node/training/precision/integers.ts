@@ -61,22 +61,43 @@ export function inIntegers(weights: CopiedWeights<IntegerMatrix>): GraphPass {
   });
 }
 
+/** Constants all of whose values are alike, each made once: graphs have hundreds of products. */
+class Constants {
+  readonly #known = new Map<string, OnnxValue>();
+  readonly #make: (shape: readonly number[], value: number) => OnnxValue;
+
+  constructor(make: (shape: readonly number[], value: number) => OnnxValue) {
+    this.#make = make;
+  }
+
+  get(shape: readonly number[], value: number): OnnxValue {
+    const key = `${value} [${shape}]`;
+    const made = this.#known.get(key) ?? this.#make(shape, value);
+    this.#known.set(key, made);
+    return made;
+  }
+}
+
+const STEPS = new Constants((_, value) => scalar(value));
+const ZEROS = new Constants((shape, value) =>
+  constantValue({ dtype: "uint8", shape, data: new Uint8Array(sizeOf(shape)).fill(value) }, "zero"),
+);
+
 /** x f32[M,K] in integers, row by row. */
 function integerRows(x: OnnxValue, { isFine }: { readonly isFine: boolean }): IntegerRows {
   const [levels, middle] = isSoftmax(x) ? [2 * LARGEST + 1, 0] : [LARGEST, LARGEST + 1];
   const size = sizeOfRows(x);
   const count = x.shape[0]!;
-  const zeros = (shape: readonly number[]): OnnxValue =>
-    constantValue({ dtype: "uint8", shape, data: new Uint8Array(sizeOf(shape)).fill(middle) }, "zero");
-  const zero = zeros([count]);
+  const zero = ZEROS.get([count], middle);
   const rowwise = { attributes: { axis: { int: 0 } } };
   /** What x is in steps of a / levels, and those steps f32[M]. */
   const quantised = (of: OnnxValue, one: number) => {
-    const steps = reshape(mul(size, scalar(one)), [count]);
-    return { integers: apply("QuantizeLinear", [of, steps, zero], rowwise), steps, step: scalar(one) };
+    const step = STEPS.get([], one);
+    const steps = reshape(mul(size, step), [count]);
+    return { integers: apply("QuantizeLinear", [of, steps, zero], rowwise), steps, step };
   };
   const { integers, steps, step } = quantised(x, 1 / levels);
-  const rows = { integers, size, step, zero: zeros([]) };
+  const rows = { integers, size, step, zero: ZEROS.get([], middle) };
   if (!isFine) return rows;
   const rest = sub(x, apply("DequantizeLinear", [integers, steps, zero], rowwise));
   return { ...rows, rest: quantised(rest, 1 / levels / (2 * LARGEST)) };
