@@ -9,7 +9,8 @@ export const KEYFRAME_EVERY = 16;
 
 /**
  * What the kind's descriptor says, for these reasons:
- * - `tri-lora`: float32. C is r^2 values a site; nothing is gained by rounding them.
+ * - `tri-lora`: float32. C is r^2 values a site, few in any form. Who counts bytes takes a larger rank in int8: rank 14 has the
+ *   bytes of rank 8 in float32, and is ahead of it in the four divisions of docs/evaluation that have both.
  * - `lora`, `ffa-lora`: int8. Its error is about 1 percent of a row, random and without a bias, so that it averages out over
  *   neighbours, and the edit is a product in which 1 percent of a factor is 1 percent of the edit.
  * - ReFT kinds, and combinations with one: float16. The edit is the difference of two projections of h, W h - R h, which

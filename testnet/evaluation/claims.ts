@@ -22,7 +22,7 @@ export const CLAIM_METHODS: ClaimMethods = {
   federatedLora: "fedit",
   // A mean is compared with a mean: methods that personalise, or the best of several on test data, say nothing of adapters.
   loreft: ["mean-all"],
-  cOnly: ["c-only-self", "c-only-uniform", "shipped-c", "shipped-c-tuned"],
+  cOnly: ["c-only-self", "c-only-uniform", "shipped-c", "shipped-c-tuned", "shipped-c-int8", "shipped-c-int8-tuned"],
   alone: "alone-both",
   fixed: "shipped-half",
   search: "shipped-search",
@@ -37,6 +37,16 @@ const C_ONLY_AIMS = [
     cOnly: "shipped-c-tuned",
     name: "ce-lora-tuned",
     mixed: "mixed as a new network mixes and at a rate searched as the other's",
+  },
+  {
+    cOnly: "shipped-c-int8",
+    name: "ce-lora-int8",
+    mixed: "of rank 14 in int8, mixed as a new network mixes",
+  },
+  {
+    cOnly: "shipped-c-int8-tuned",
+    name: "ce-lora-int8-tuned",
+    mixed: "of rank 14 in int8, mixed as a new network mixes and at a rate searched as the other's",
   },
 ];
 

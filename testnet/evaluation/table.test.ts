@@ -91,7 +91,7 @@ test("a shipped row that names an adapter has the recipe's rate of that adapter,
 test("a shipped row with rates of its own is searched, and else the same", () => {
   const { methods, suites } = readTable(join(folder, "published.json"));
   const of = (name: string) => withShipped(methods.find((one) => one.name === name)!, suites[0]!, model);
-  for (const name of ["shipped", "shipped-c"]) {
+  for (const name of ["shipped", "shipped-c", "shipped-c-int8"]) {
     const { name: _, title: __, learningRates: rates, ...searched } = of(`${name}-tuned`);
     const { name: ___, title: ____, learningRates: recipe, ...plain } = of(name);
     expect(searched).toEqual(plain);
