@@ -47,7 +47,7 @@ export const ENGINE_OPTIONS = {
     text: "arithmetic of products with frozen matrices in training and its evaluations",
     note: "int8 on the cpu only; docs/PERFORMANCE.md has what they are worth",
     otherwise: "fp32",
-    source: "node/training/precision; features that peers compare, weft eval and weft generate stay in f32",
+    source: "node/training/precision; features that peers compare, and evaluations outside a training, stay in f32",
   },
   base: {
     type: "choice",
