@@ -32,7 +32,7 @@ interface Tried {
   readonly loss: HeldOutLoss;
 }
 
-/** Groups that are tried where the network says nothing else: with so many neighbours or fewer each is one, so that no liar hides behind the neighbour beside it. */
+/** Groups that are tried where the network says nothing else: with so many neighbours or fewer each is one. */
 const TRIES = 16;
 
 /**

@@ -70,12 +70,13 @@ takes less than nothing shows how large they are.
 
 With the adapter of a new network, in all blocks, peers that train alone end better than with the other adapters here, so that a swarm gains less
 over them, and what liars take is a larger share of that. On unequal data (Dirichlet 0.5) the aim is not met: liars that pass the looks at values take more than
-\`lost\` allows, and one of the eight honest peers ends worse than alone, with liars and without, because it chooses by 32 held-out examples.
+\`lost\` allows, and one of the eight honest peers ends worse than alone, with liars and without.
 On unequal data and with Tri-LoRA nearly all honest peers lose, and not single ones: the liars change how far the whole swarm comes in its six
 rounds. Where an attack helps as much as another one harms, the figures are chance.
 
 The tries on held-out data are in sixteen groups where nothing else is said, so that each of nine neighbours is tried by itself. In eight
-(\`vetted-mean:8\`) two of them are tried together, and a liar hides behind the honest peer beside it.`;
+(\`vetted-mean:8\`) two of them are tried together: with the adapter of a new network liars take more then, and with LoRA on unequal data and
+Tri-LoRA those that know the rule take less.`;
 
 /** The states of the program that the cells are of. */
 function commitsSentence(results: readonly KeptResult[]): string {
