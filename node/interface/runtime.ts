@@ -32,6 +32,8 @@ export interface SessionOptions {
    * nodes that are alike. So weights that the graph widens where it uses them stay as narrow as they are stored.
    */
   readonly weightsAsStored?: boolean;
+  /** Do not look for nodes that could be one: a large graph is loaded sooner, and computes as fast where it has none. */
+  readonly isFused?: boolean;
 }
 
 /** Loads models and says what its device can do. */

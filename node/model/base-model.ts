@@ -147,6 +147,8 @@ export interface BaseModel extends ModelFamily {
   readonly products?: GraphPass;
   /** Rows of the output matrix that are kept, and so read, together; as many as the logits' memory allows when absent. */
   readonly vocabularyRows?: number | undefined;
+  /** Where `products` has nothing left that the runtime could fuse: its sessions are loaded without it looking. */
+  readonly isFused?: boolean;
 }
 
 /** A graph of the model as the runtime is to read it: with the base in the form, or the arithmetic, in which it is kept. */
@@ -160,10 +162,11 @@ export function finishedGraph(
 
 /** What sessions of a model's graphs are loaded with. */
 export const modelSession = (
-  { externalData, narrow }: Pick<BaseModel, "externalData" | "narrow">,
+  { externalData, narrow, isFused }: Pick<BaseModel, "externalData" | "narrow" | "isFused">,
   { threads }: { readonly threads?: number | undefined },
 ): SessionOptions => ({
   externalData,
   ...(narrow && { weightsAsStored: true }),
+  ...(isFused && { isFused }),
   ...(threads !== undefined && { threads }),
 });

@@ -139,7 +139,7 @@ function create(
   const folder = mappedFolder(given);
   return loadOnnxRuntime().InferenceSession.create(model, {
     executionProviders: [provider],
-    graphOptimizationLevel: "all",
+    graphOptimizationLevel: options.isFused ? "basic" : "all",
     // measured: patterns cost 690 MB at SmolLM2-135M's size and gain nothing; DirectML cannot have them
     enableMemPattern: false,
     logSeverityLevel: severity,

@@ -27,7 +27,8 @@ export function inPrecision(model: BaseModel, files: ModelFiles, precision: Prec
         const weights = integerWeights(model, files);
         return { pass: inIntegers(weights), externalData: weights.externalData };
       });
-      return Object.defineProperty(integers, "vocabularyRows", { value: vocabularyRows(model), enumerable: true });
+      const own = { vocabularyRows: vocabularyRows(model), isFused: true };
+      return Object.defineProperties(integers, Object.getOwnPropertyDescriptors(own));
     }
     case "fp16":
       return readByPass(model, "products", () => {
