@@ -130,7 +130,7 @@ export function integerWeights(model: BaseModel, files: ModelFiles): CopiedWeigh
 
 /**
  * Layers that read more values than the stream has, and how many: the last ones of MLPs, before which a few values of a row are
- * much larger than the others. In one term these are half of all that the gradient is off by.
+ * much larger than the others.
  */
 function wideInputs({ shape: { hidden, linears } }: BaseModel): ReadonlyMap<string, number> {
   const wide = linears.filter(({ inputs, outputs }) => inputs > hidden && inputs !== outputs);
