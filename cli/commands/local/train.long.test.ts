@@ -77,7 +77,8 @@ describe("weft train --from", () => {
 describe("weft train --early-stop", () => {
   it("keeps the adapter of the best validation, stops when none is better, and goes on with what it watched", async () => {
     // Steps so large that the loss rises after the first ones.
-    const words = [...ADAPTER, "--learning-rate", "3", "--steps", "40", "--early-stop", "2", "--eval-steps", "2"];
+    const rate = ["--learning-rate", "3", "--schedule", "constant"];
+    const words = [...ADAPTER, ...rate, "--steps", "40", "--early-stop", "2", "--eval-steps", "2"];
     const { code, out, err } = await train("stopped", ...words);
     expect(code).toBe(0);
     const { best, step, steps } = JSON.parse(out);
@@ -85,7 +86,7 @@ describe("weft train --early-stop", () => {
     expect(step).toBe(best.step + 4);
     expect(err).toContain(`stopped at step ${step}: 2 validations were no better`);
     // The same steps without a look at validation end with the best one's adapter.
-    await train("until", ...ADAPTER, "--learning-rate", "3", "--steps", String(best.step));
+    await train("until", ...ADAPTER, ...rate, "--steps", String(best.step));
     expect(bytes("stopped")).toBe(bytes("until"));
     const on = JSON.parse((await train("on", "--from", join(folder, "stopped"))).out);
     expect(on.steps).toBeLessThanOrEqual(40 - step);
