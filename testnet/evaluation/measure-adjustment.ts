@@ -18,9 +18,11 @@ import { createOnnxRuntime } from "../../node/system/compute/onnxruntime.ts";
 import { createTrainer } from "../../node/training/trainer.ts";
 import { createPrng } from "../../protocol/prng.ts";
 import { drawnGroups, type IntentFiles, intentGroups } from "./assets-data.ts";
+import { meanOf } from "./cell.ts";
 import { chosenWords } from "./chosen-words.ts";
 import { divide } from "./embedded-data.ts";
 import { createTrialLog } from "./trial-log.ts";
+import { meanOfAdapters } from "./tried-rules.ts";
 
 const { values } = parseArgs({
   options: {
@@ -144,8 +146,7 @@ for (const [split, seed] of runs) {
       for (const trainer of trainers) await trainer.train({ steps: sizes.steps });
       if (!mixes) continue;
       const sent = await Promise.all(trainers.map((trainer) => trainer.adapter()));
-      const mean = sent[0]!.map((_, i) => sent.reduce((sum, one) => sum + one[i]!, 0) / sent.length);
-      for (const trainer of trainers) await trainer.setAdapter(mean);
+      for (const trainer of trainers) await trainer.setAdapter(meanOfAdapters(sent));
     }
     const held: number[] = [];
     const own: number[] = [];
@@ -159,8 +160,7 @@ for (const [split, seed] of runs) {
       all.push((await outside.evaluate({ set: "test" })).accuracy);
       await Promise.all([outside.close(), trainer.close()]);
     }
-    const mean = (list: readonly number[]): number => list.reduce((sum, x) => sum + x, 0) / list.length;
-    log.add(trial, { own: mean(own), allClasses: mean(all), validation: mean(held) });
+    log.add(trial, { own: meanOf(own), allClasses: meanOf(all), validation: meanOf(held) });
   }
 }
 for (const headRate of headRates) {

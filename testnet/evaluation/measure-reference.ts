@@ -19,8 +19,9 @@ import { embeddedModelDirectory } from "../../node/system/files/embedded-model.t
 import { adapterSlots } from "../../protocol/adapter-spec.ts";
 import type { ReferenceSettings } from "../../protocol/network-manifest.ts";
 import { openSharedBase } from "./base.ts";
+import { meanOf } from "./cell.ts";
 import { chosenWords } from "./chosen-words.ts";
-import { mean, openTrainers, setsOf, trialAdapter } from "./small-swarm.ts";
+import { openTrainers, setsOf, trialAdapter } from "./small-swarm.ts";
 import { createTrialLog } from "./trial-log.ts";
 import { meanOfAdapters, towards } from "./tried-rules.ts";
 
@@ -111,7 +112,7 @@ async function run(
   }
   for (const trainer of new Set([...first, ...second])) await trainer.close();
   const { user, system } = process.cpuUsage(began);
-  return { now: mean(now), before: mean(before), seconds: (user + system) / 1e6 };
+  return { now: meanOf(now), before: meanOf(before), seconds: (user + system) / 1e6 };
 }
 
 /** The second trainers go on where the first ones are, on their own data. */

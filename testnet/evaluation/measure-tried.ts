@@ -8,8 +8,9 @@ import type { Trainer } from "../../node/interface/trainer.ts";
 import { embeddedModelDirectory } from "../../node/system/files/embedded-model.ts";
 import { adapterSlots } from "../../protocol/adapter-spec.ts";
 import { openSharedBase } from "./base.ts";
+import { meanOf } from "./cell.ts";
 import { chosenWords } from "./chosen-words.ts";
-import { heldOut, mean, openTrainers, setsOf, splitOf, trialAdapter } from "./small-swarm.ts";
+import { heldOut, openTrainers, setsOf, splitOf, trialAdapter } from "./small-swarm.ts";
 import { grouped } from "./summary-rows.ts";
 import { createTrialLog } from "./trial-log.ts";
 import { distance, meanOfAdapters, nesterovStep, normRestored, tiesMerged, towards } from "./tried-rules.ts";
@@ -156,6 +157,6 @@ async function run(
   for (const trainer of trainers) tests.push(await trainer.evaluate({ set: "test" }));
   for (const trainer of trainers) await trainer.close();
   const { user, system } = process.cpuUsage(began);
-  const [loss, right] = [mean(tests.map((one) => one.loss)), mean(tests.map(({ exactMatch }) => exactMatch))];
+  const [loss, right] = [meanOf(tests.map((one) => one.loss)), meanOf(tests.map(({ exactMatch }) => exactMatch))];
   return { loss, right, seconds: (user + system) / 1e6 };
 }

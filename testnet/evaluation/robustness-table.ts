@@ -183,6 +183,19 @@ function shippedSuites(): Suite[] {
   ];
 }
 
+function loraSuite(name: string, title: string, over: Partial<Suite>): Suite {
+  return suite(name, `LoRA, ${title}`, { methods: LORA, attacks: ["none", "silent", ...MAIN], ...over });
+}
+
+/** What passes the looks at values, or comes near to it. */
+const NEAR: readonly Attack[] = ["inner-product", "label-flip", "hinder", "undo"];
+/** Thirty peers share the embedded tasks' records: there are not 64 test records for each. */
+const THIRTY: Partial<Suite> = {
+  attacks: ["none", "silent", ...NEAR],
+  peers: [30],
+  sizes: { train: 32, validation: 32, test: 48 },
+};
+
 /** LoRA on the last block: all numbers of liars, and every rule that is compared. */
 function loraSuites(): Suite[] {
   return [
@@ -191,46 +204,17 @@ function loraSuites(): Suite[] {
       methods: [aloneName(KIND), ...COMPARED.map((rule) => methodName(KIND, rule))],
       attacks: ["none", "silent", ...MAIN],
     }),
-    suite("counts", "LoRA, three liars of ten", {
-      methods: LORA,
-      attacks: ["none", "silent", ...MAIN],
-      liars: [3],
-    }),
-    suite("most", "LoRA, more liars than honest peers", {
-      methods: LORA,
-      attacks: ["none", "silent", ...MAIN],
-      liars: [6],
-    }),
-    suite("seed", "LoRA, another seed", {
-      methods: LORA,
-      attacks: ["none", "silent", ...MAIN],
-      seeds: [2],
-    }),
-    suite("unequal", "LoRA, unequal data (Dirichlet 0.5)", {
-      methods: LORA,
-      attacks: ["none", "silent", "inner-product", "label-flip", "hinder", "undo"],
-      splits: UNEQUAL,
-    }),
-    suite("unequal-tries", "LoRA, unequal data (Dirichlet 0.5), two neighbours tried together", {
+    loraSuite("counts", "three liars of ten", { liars: [3] }),
+    loraSuite("most", "more liars than honest peers", { liars: [6] }),
+    loraSuite("seed", "another seed", { seeds: [2] }),
+    loraSuite("unequal", "unequal data (Dirichlet 0.5)", { attacks: ["none", "silent", ...NEAR], splits: UNEQUAL }),
+    loraSuite("unequal-tries", "unequal data (Dirichlet 0.5), two neighbours tried together", {
       methods: [aloneName(KIND), methodName(KIND, FEWER_TRIES)],
       attacks: ["none", "silent", "label-flip", "hinder", "undo"],
       splits: UNEQUAL,
     }),
-    suite("thirty-nine", "LoRA, nine liars of thirty", {
-      methods: LORA,
-      attacks: ["none", "silent", "undo", "label-flip", "hinder", "inner-product"],
-      peers: [30],
-      liars: [9],
-      sizes: { train: 32, validation: 32, test: 48 },
-    }),
-    suite("thirty", "LoRA, six liars of thirty", {
-      methods: LORA,
-      attacks: ["none", "silent", "inner-product", "label-flip", "hinder", "undo"],
-      peers: [30],
-      liars: [6],
-      // Thirty peers share the embedded tasks' records: there are not 64 test records for each.
-      sizes: { train: 32, validation: 32, test: 48 },
-    }),
+    loraSuite("thirty-nine", "nine liars of thirty", { ...THIRTY, liars: [9] }),
+    loraSuite("thirty", "six liars of thirty", { ...THIRTY, liars: [6] }),
   ];
 }
 

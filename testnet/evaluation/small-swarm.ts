@@ -61,6 +61,3 @@ export async function heldOut(trainer: Trainer, adapter: Float32Array, settings:
   const retracted = Float32Array.from(retractRotations(adapter, groups));
   return (await trainer.evaluate({ set: "validation", adapter: retracted })).loss;
 }
-
-/** The mean of numbers. */
-export const mean = (values: readonly number[]): number => values.reduce((sum, x) => sum + x, 0) / values.length;

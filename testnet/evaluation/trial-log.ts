@@ -1,5 +1,6 @@
 /** The results of trials: one line of JSON each, kept so that a trial goes on where it stopped, and tables of their means over the seeds. */
 import { appendFileSync, existsSync, readFileSync } from "node:fs";
+import { meanOf } from "./cell.ts";
 
 /** What was tried, and what came out. */
 type TrialLine = Readonly<Record<string, string | number>>;
@@ -56,7 +57,7 @@ function tableOf(lines: readonly TrialLine[], { rows, columns, score, isShare = 
       .filter((line) => String(line[rows]) === row && String(line[columns]) === column)
       .map((line) => Number(line[score]));
     if (scores.length === 0) return "–";
-    const mean = scores.reduce((sum, x) => sum + x, 0) / scores.length;
+    const mean = meanOf(scores);
     const value = isShare ? `${(100 * mean).toFixed(1)} %` : mean.toFixed(3);
     return scores.length < 3 ? `${value} (seeds: ${scores.length})` : value;
   };

@@ -39,8 +39,8 @@ describe("weft train --from", () => {
     const words = ["train", ...MODEL, "--data", DATA, ...ADAPTER, "--schedule", "cosine:3", "--steps", "600"];
     const once = watchWeft([...words, "--out", join(folder, "once")]);
     expect(await once.ended).toBe(0);
-    const stopped = watchWeft([...words, "--out", join(folder, "interrupted")]);
-    await stopped.said(/step 20 of 600/);
+    const stopped = watchWeft([...words, "--format", "jsonl", "--out", join(folder, "interrupted")]);
+    await stopped.said(/"step":20,/);
     stopped.child.kill("SIGINT");
     expect(await stopped.ended).toBe(130);
     const from = ["--from", join(folder, "interrupted"), "--out", join(folder, "finished")];
